@@ -1,0 +1,231 @@
+"""Every error that renkei raises on purpose, grouped by consequence.
+
+    RenkeiError
+    ├ DeclarationError    a YAML file is wrong           nothing was read
+    ├ SourceRefused       data broke an expectation      nothing was written
+    ├ BrakeApplied        the plan looks dangerous       nothing was written
+    ├ Stopped             someone must act first         nothing was written by this command
+    │ └ AnotherRun        a run of this connection holds the lock
+    ├ ConnectionRefused   the connection itself is wrong nothing was written
+    │ ├ CredentialsRefused   id, secret or refresh token
+    │ ├ ScopeMissing         the token may not do this
+    │ ├ WrongOrganization    the organisation is not the configured one
+    │ ├ WrongEdition         a token of the other edition
+    │ ├ WrongDataCenter      the token was issued elsewhere
+    │ └ FieldMissing         a field or module that renkei needs is not there
+    ├ TryAgain            never left, or was told to wait   nothing was written
+    │ ├ Throttled            429: per minute, in flight, credits, token refreshes
+    │ └ Unreachable          no connection, or the server's own error on a read
+    ├ BudgetSpent         the day's calls are used up    what was done is recorded; the rest waits
+    ├ AnswerUnknown       left, and no answer came       perhaps written; recover looks it up
+    ├ RecordRefused       the other system said no       this record not, others yes
+    ├ NotFound            the record is not there        nothing was written
+    └ Bug                 we broke our own promise       said plainly, never caught
+       └ WriteForbidden   a write was tried in a reading mode; the transport refused it
+
+A good message has four parts: what, where, was anything written, what now.
+Source: examples-to-follow.md section 3; docs/reference/errors.md lists every class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class RenkeiError(Exception):
+    """The root. `written` says in words whether anything was written outside; `fix` what to do now."""
+
+    written = "Nothing was written."
+    exit_code = 1
+
+    def __init__(self, what: str, *, fix: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.what, self.written, self.fix) if part)
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Fault:
+    """One mistake in a YAML file: where, what, and what would be right. Line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+
+
+class DeclarationError(RenkeiError):
+    """One or more YAML files are wrong. `faults` holds all of them, sorted by file and line."""
+
+    written = "Nothing was read or written."
+    exit_code = 2
+
+    def __init__(self, faults: list[Fault]) -> None:
+        self.faults = sorted(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults) + "\n")
+
+
+class AskedWrongly(RenkeiError):
+    """A command's words are wrong: an unknown record, run, connection or choice."""
+
+    exit_code = 2
+
+
+class SourceRefused(RenkeiError):
+    """An entity's data broke so many expectations that the entity halts. Data: entity, suite, rule, count, samples."""
+
+    def __init__(self, entity: str, suite: str, rule: str, count: int, samples: tuple[str, ...]) -> None:
+        self.entity, self.suite, self.rule, self.count, self.samples = entity, suite, rule, count, samples
+        super().__init__(
+            f"{entity}: {count} rows broke {rule} of {suite} (for example {', '.join(samples[:5])}).",
+            fix="Correct the source or the expectation, then run again.",
+        )
+
+
+class BrakeApplied(RenkeiError):
+    """A brake stopped the plan. Data: brake, count, limit, samples, release (the command to type)."""
+
+    exit_code = 3
+
+    def __init__(self, brake: str, count: int, limit: str, samples: tuple[str, ...], release: str) -> None:
+        self.brake, self.count, self.limit, self.samples, self.release = brake, count, limit, samples, release
+        super().__init__(f"Brake {brake!r}: {count} where {limit}.", fix=f"If this is intended: {release}")
+
+
+class Stopped(RenkeiError):
+    """Someone must act before this can go on."""
+
+    exit_code = 3
+
+
+class AnotherRun(Stopped):
+    """Another run of the connection holds its lock. Data: connection, run, since (ISO text)."""
+
+    def __init__(self, connection: str, run: str, since: str) -> None:
+        self.connection, self.run, self.since = connection, run, since
+        super().__init__(
+            f"Connection {connection}: run {run} has been at work since {since}.",
+            fix="Wait for it to end; its lock ends by itself a few minutes after its process died.",
+        )
+
+
+class PlanStale(Stopped):
+    """The plan no longer fits the configuration that it was made under, or was applied before."""
+
+
+class ConnectionRefused(RenkeiError):
+    """The connection itself is wrong: credentials, rights, organisation, fields. Data: side."""
+
+    def __init__(self, side: str, what: str, *, fix: str = "") -> None:
+        self.side = side
+        super().__init__(f"{side}: {what}", fix=fix)
+
+
+class CredentialsRefused(ConnectionRefused):
+    """The accounts server refused client id, secret or refresh token."""
+
+
+class ScopeMissing(ConnectionRefused):
+    """The token is valid but may not make this call."""
+
+
+class WrongOrganization(ConnectionRefused):
+    """The token's user does not belong to the configured organisation."""
+
+
+class WrongEdition(ConnectionRefused):
+    """An Invoice token where Books was declared, or the reverse."""
+
+
+class WrongDataCenter(ConnectionRefused):
+    """The token was issued in another data centre."""
+
+
+class FieldMissing(ConnectionRefused):
+    """A field, module or view that the mapping or renkei needs is not there. Data: module, field."""
+
+    def __init__(self, side: str, module: str, field: str, *, fix: str = "") -> None:
+        self.module, self.field = module, field
+        super().__init__(side, f"{module} has no {field}.", fix=fix)
+
+
+class TryAgain(RenkeiError):
+    """The call never left, or the server said wait. Data: side, retry_after (seconds or None)."""
+
+    def __init__(self, side: str, what: str, *, retry_after: float | None = None, fix: str = "") -> None:
+        self.side, self.retry_after = side, retry_after
+        super().__init__(f"{side}: {what}", fix=fix or "The next run tries again.")
+
+
+class Throttled(TryAgain):
+    """429. Data: limit: `minute`, `in_flight`, `credits` or `token`."""
+
+    def __init__(self, side: str, what: str, *, limit: str, retry_after: float | None = None) -> None:
+        self.limit = limit
+        super().__init__(side, what, retry_after=retry_after)
+
+
+class Unreachable(TryAgain):
+    """No connection, a broken answer to a read, or the server's own error on a read."""
+
+
+class BudgetSpent(RenkeiError):
+    """The day's calls are used up (code 45, or our own cap). Data: side, resets_in (seconds or None)."""
+
+    written = "What was written is recorded; the rest waits for the next run."
+
+    def __init__(self, side: str, what: str, *, resets_in: float | None = None) -> None:
+        self.side, self.resets_in = side, resets_in
+        super().__init__(f"{side}: {what}")
+
+
+class AnswerUnknown(RenkeiError):
+    """A write left and no answer came. Data: side, request (method and path), intents (ids, filled in by load)."""
+
+    written = "Perhaps written; the next run looks it up before it does anything else."
+
+    def __init__(self, side: str, request: str, why: str) -> None:
+        self.side, self.request = side, request
+        self.intents: tuple[str, ...] = ()
+        super().__init__(f"{side}: no answer to {request} ({why}).")
+
+
+class RecordRefused(RenkeiError):
+    """The other system refused one record. Data: side, record, field, code, words (theirs)."""
+
+    written = "This record was not written; others were."
+
+    def __init__(self, side: str, record: str, code: str, words: str, *, field: str = "") -> None:
+        self.side, self.record, self.code, self.words, self.field = side, record, code, words, field
+        where = f" field {field}" if field else ""
+        super().__init__(f"{side} refused {record}{where}: {words} ({code}).")
+
+
+class NotFound(RenkeiError):
+    """A record that was asked for by id is not there."""
+
+    def __init__(self, side: str, record: str) -> None:
+        self.side, self.record = side, record
+        super().__init__(f"{side}: {record} is not there.")
+
+
+class Bug(RenkeiError):
+    """We broke our own promise. Never caught. Data: expected."""
+
+    written = "What was written before this is recorded."
+
+    def __init__(self, what: str, *, expected: str = "") -> None:
+        self.expected = expected
+        super().__init__(what, fix=f"Expected: {expected}." if expected else "Please report this.")
+
+
+class WriteForbidden(Bug):
+    """A write was tried while planning; the transport refused it before it left."""
+
+    written = "Nothing was written."

@@ -1,0 +1,451 @@
+"""What the engine needs from the rooms around it. renkei/house.py puts the real ones in.
+
+Crm and Books are the two APIs (renkei/connectors), Ledger the memory (renkei/ledger), Judge the checks on rows
+(renkei/quality), Clock the only source of time, waiting, chance and ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import pandas as pd
+
+from renkei.core.records import (
+    Answer,
+    Base,
+    Decision,
+    Deletion,
+    DocumentRow,
+    FieldMeta,
+    Hold,
+    Intent,
+    IntentState,
+    Link,
+    Mirror,
+    MirrorRow,
+    Organization,
+    OutcomeRow,
+    Page,
+    QuarantineRow,
+    Row,
+    Run,
+    User,
+    Watermark,
+)
+from renkei.core.values import Ref, Side
+
+
+class Clock(Protocol):
+    """Time, waiting, chance and ids. A simulated one makes a whole night repeatable."""
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+
+    def elapsed(self) -> float:
+        """Seconds on a clock that never goes back; only differences mean anything."""
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    def chance(self) -> float:
+        """A number in [0, 1), for jitter."""
+
+    def new_id(self) -> str:
+        """A new id, sortable by the time of its making."""
+
+
+# --------------------------------------------------------------------------------------------------- the two systems
+
+
+class System(Protocol):
+    """What both sides have. Errors: the tree of core/errors.py, never httpx's."""
+
+    async def organization(self) -> Organization:
+        """The configured organisation; WrongOrganization, WrongEdition, CredentialsRefused … otherwise."""
+
+    async def fields(self, module: str) -> list[FieldMeta]: ...
+
+    async def users(self) -> list[User]: ...
+
+    async def currencies(self) -> dict[str, int]:
+        """ISO code → minor units, active ones only."""
+
+    def calls(self) -> Mapping[str, int]:
+        """Calls made since the object was made, by kind: read, write, metadata, token, retry."""
+
+
+class Crm(System, Protocol):
+    """Zoho CRM v8 (crm-v8.md)."""
+
+    async def views(self, module: str) -> dict[str, str]:
+        """Custom views: name → id."""
+
+    def read(
+        self, module: str, fields: Sequence[str], *, since: datetime | None = None, view: str | None = None
+    ) -> AsyncIterator[Page]:
+        """Every row (of a view id), or those with Modified_Time ≥ since, by COQL keyed on id, 2,000 a page.
+
+        Rows hold `id`, `Modified_Time`, `Modified_By` and the fields asked for. At least one page comes, maybe empty.
+        Survives rows that move or change while it reads: none is lost, none comes twice. Above 48 fields it asks twice
+        and joins on id and Modified_Time.
+        """
+
+    async def deleted(self, module: str, since: datetime | None) -> list[Deletion]: ...
+
+    async def get_many(self, module: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Row]:
+        """Rows by id; those that are gone are absent."""
+
+    async def find(self, module: str, field: str, values: Sequence[str], fields: Sequence[str]) -> dict[str, Row]:
+        """Rows by the value of a unique field, from the database (COQL), never the search index."""
+
+    async def insert(self, module: str, rows: Sequence[Row]) -> list[Answer]:
+        """≤ 100 rows, one answer each in order, workflows not triggered. AnswerUnknown when no answer came."""
+
+    async def update(self, module: str, rows: Sequence[Row]) -> list[Answer]:
+        """≤ 100 rows that carry `id`."""
+
+    async def delete(self, module: str, ids: Sequence[str]) -> list[Answer]: ...
+
+
+class Books(System, Protocol):
+    """Zoho Books v3 or Zoho Invoice v3 (books-v3.md). Modules: contacts, items, invoices."""
+
+    def read(self, module: str, *, since: datetime | None = None) -> AsyncIterator[Page]:
+        """List rows, 200 a page; contacts are customers only.
+
+        since=None     every row, by created time, proof against rows that move between pages
+        since=T        contacts: newest first until a row is older than T; invoices: the server's filter; items: every row
+        """
+
+    async def get(self, module: str, record_id: str) -> Row | None:
+        """The detail, or None when it is gone."""
+
+    async def get_items(self, ids: Sequence[str]) -> dict[str, Row]:
+        """Items' details, 100 a call."""
+
+    async def put_by_key(self, module: str, key_field: str, key: str, body: Row) -> Answer:
+        """Create once: PUT with the upsert headers; a record that already holds the key is updated instead."""
+
+    async def update(self, module: str, record_id: str, body: Row) -> Answer: ...
+
+    async def set_active(self, module: str, record_id: str, active: bool) -> Answer: ...
+
+    async def add_person(self, contact_id: str, body: Row) -> Answer: ...
+
+    async def update_person(self, person_id: str, body: Row) -> Answer: ...
+
+    async def delete_person(self, person_id: str) -> Answer: ...
+
+    async def delete(self, module: str, record_id: str) -> Answer: ...
+
+    def daily(self) -> tuple[int | None, int | None]:
+        """Calls left today and seconds until the day's reset, as the last answer's headers said."""
+
+
+# ----------------------------------------------------------------------------------------------------------- quality
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a suite said of a frame. `failures` has one row per broken rule and row; `table` names broken table rules."""
+
+    checked: int
+    failures: tuple[QuarantineFailure, ...] = ()
+    table: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineFailure:
+    """`id` is the frame's id column; `value` is the offending value as text, at most 200 characters."""
+
+    id: str
+    rule: str
+    field: str
+    value: str
+    words: str
+
+
+class Judge(Protocol):
+    def judge(self, suite: str, frame: pd.DataFrame) -> Judgement:
+        """Check a frame (column `id`: text, unique) against `expectations/<suite>`, e.g. `arrival/crm_accounts`.
+
+        An unknown suite raises AskedWrongly; `renkei check` has refused that before."""
+
+    def warm(self) -> None:
+        """Load the library in the background, so that the first judgement does not wait for it."""
+
+
+# ------------------------------------------------------------------------------------------------------------ ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """One mirror to be settled: only if its hash still is `hash`. An open outcome leaves it open."""
+
+    ref: Ref
+    hash: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    run: str
+    stage: str
+    entity: str
+    started: datetime
+    seconds: float
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+class TokenStore(Protocol):
+    """Access tokens shared between processes: encrypted text behind a lease (crm-v8.md section 2.3)."""
+
+    def token(self, alias: str) -> tuple[str, datetime] | None:
+        """Encrypted token and the time it ends, or None."""
+
+    def lease_refresh(self, alias: str, owner: str, now: datetime, ttl: timedelta) -> bool:
+        """True: this owner alone may refresh until now + ttl."""
+
+    def refreshes(self, alias: str, since: datetime) -> int:
+        """Refreshes recorded since then, by any process."""
+
+    def save_token(self, alias: str, encrypted: str, ends: datetime, now: datetime) -> None:
+        """Store it, record one refresh, end the lease."""
+
+    def drop_lease(self, alias: str, owner: str) -> None: ...
+
+
+class CallStore(Protocol):
+    """Calls per organisation and day, shared between processes."""
+
+    def add_calls(self, organization: str, side: Side, day: str, kind: str, calls: int, run: str | None) -> None: ...
+
+    def calls_on(self, organization: str, side: Side, day: str) -> int: ...
+
+
+class Ledger(TokenStore, CallStore, Protocol):
+    """The memory. Every method is one transaction of its own, or joins the one that `transaction()` opened.
+
+    `connection` is the connection's name everywhere; nothing of one is ever returned for another.
+    """
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All calls inside are committed together, or none."""
+
+    # runs, locks, stages
+    def lock(self, connection: str, run: str, now: datetime, ttl: timedelta) -> None:
+        """Take the connection's batch lock; AnotherRun while another's lease has not ended."""
+
+    def renew(self, connection: str, run: str, now: datetime, ttl: timedelta) -> None: ...
+
+    def unlock(self, connection: str, run: str) -> None: ...
+
+    def claim(self, connection: str, ref: Ref, run: str, now: datetime, ttl: timedelta) -> bool:
+        """A lease on one record for a single-record run."""
+
+    def release(self, connection: str, run: str) -> None:
+        """End every claim of a run."""
+
+    def claimed(self, connection: str, now: datetime, run: str) -> set[Ref]:
+        """Records claimed by other runs."""
+
+    def begin_run(self, run: Run) -> None: ...
+
+    def seal_run(self, run: str, status: str, totals: Mapping[str, Any], ended: datetime) -> None:
+        """Close the run and chain its head to the ledger's. A sealed run takes no more rows."""
+
+    def runs(self, connection: str | None = None, limit: int = 50) -> list[Run]:
+        """Newest first."""
+
+    def run(self, run: str) -> Run | None: ...
+
+    def unsealed_runs(self, connection: str) -> list[Run]: ...
+
+    def add_stage(self, row: StageRow) -> None: ...
+
+    def stages(self, run: str) -> list[StageRow]: ...
+
+    def save_configuration(self, kind: str, name: str, content: Mapping[str, Any]) -> str:
+        """Content-addressed: returns its hash, stores it once."""
+
+    def configuration(self, content_hash: str) -> Mapping[str, Any] | None: ...
+
+    # mirrors
+    def changed(self, connection: str, side: Side, module: str, hashes: Mapping[str, str]) -> set[str]:
+        """Of these ids, those without a live mirror or with another hash."""
+
+    def put_mirrors(self, connection: str, side: Side, module: str, rows: Sequence[MirrorRow], now: datetime) -> None:
+        """Insert or replace list rows and their keys, and open them. A detail is kept; a deletion mark is cleared."""
+
+    def put_details(
+        self, connection: str, side: Side, module: str, rows: Sequence[tuple[str, datetime | None, Row]]
+    ) -> None:
+        """(id, stamp, detail) for existing mirrors."""
+
+    def mirrors(self, connection: str, side: Side, module: str, ids: Iterable[str]) -> dict[str, Mirror]:
+        """Deleted ones included."""
+
+    def mirror_ids(self, connection: str, side: Side, module: str) -> set[str]:
+        """Ids of all that are not deleted."""
+
+    def mirror_count(self, connection: str, side: Side, module: str) -> int: ...
+
+    def all_mirrors(self, connection: str, side: Side, module: str, chunk: int = 2000) -> Iterator[list[Mirror]]:
+        """Everything not deleted, ordered by id, in chunks."""
+
+    def open_ids(self, connection: str, side: Side, module: str) -> list[str]:
+        """Ids that some run must still settle, sorted."""
+
+    def open_mirrors(self, connection: str, refs: Iterable[Ref] | None, *, side: Side, module: str) -> None:
+        """Open these (None: all of the module): they will be looked at in the next run."""
+
+    def by_keys(
+        self, connection: str, side: Side, module: str, keys: Iterable[tuple[str, str]]
+    ) -> dict[tuple[str, str], list[str]]:
+        """Ids of mirrors that are not deleted and carry the key, by key."""
+
+    def settle(self, connection: str, rows: Sequence[Settled]) -> None: ...
+
+    def set_view(
+        self, connection: str, side: Side, module: str, inside: Iterable[str], outside: Iterable[str]
+    ) -> None: ...
+
+    def mark_deleted(self, connection: str, side: Side, module: str, ids: Iterable[str], now: datetime) -> None:
+        """Mark as deleted and open them."""
+
+    def nth_newest_stamp(self, connection: str, side: Side, module: str, n: int) -> datetime | None:
+        """The stamp of the n-th newest mirror (1 = newest), or None when there are fewer."""
+
+    # watermarks and snapshots
+    def watermark(self, connection: str, side: Side, module: str, entity: str) -> Watermark | None: ...
+
+    def put_watermark(self, connection: str, watermark: Watermark, run: str) -> None: ...
+
+    def add_snapshot(self, connection: str, run: str, side: Side, module: str, content: Mapping[str, Any]) -> None:
+        """What a read was: complete or since when, rows, pages, calls, from and to, Parquet file and its hash."""
+
+    # links and bases
+    def links(self, connection: str, side: Side, module: str, ids: Iterable[str] | None = None) -> dict[str, Link]:
+        """Live links by the id of that side's record."""
+
+    def link_of(self, connection: str, ref: Ref) -> Link | None: ...
+
+    def put_links(self, connection: str, links: Sequence[Link], run: str, now: datetime) -> None:
+        """Insert, or update state and dead side; each change leaves a history row. A record in two live links is a Bug."""
+
+    def all_links(self, connection: str, entity: str | None = None) -> Iterator[Link]: ...
+
+    def bases(self, connection: str, links: Iterable[str]) -> dict[str, Base]: ...
+
+    def put_bases(self, connection: str, bases: Sequence[Base]) -> None: ...
+
+    # holds, decisions, set aside, quarantine
+    def put_holds(self, connection: str, holds: Sequence[Hold], run: str, now: datetime) -> None:
+        """New ones are opened; one that is open already keeps its time of opening and takes the new detail."""
+
+    def open_holds(self, connection: str) -> list[Hold]:
+        """Waiting for a person."""
+
+    def close_holds(self, connection: str, ids: Iterable[str], why: str, run: str, now: datetime) -> None: ...
+
+    def hold(self, connection: str, hold_id: str) -> Hold | None: ...
+
+    def decide(self, connection: str, decisions: Sequence[Decision]) -> None:
+        """Answer open holds and open the mirrors of their records. AskedWrongly for a hold that is not open."""
+
+    def decisions(self, connection: str) -> list[tuple[Hold, Decision]]:
+        """Those that no run has carried out yet."""
+
+    def carry_out(self, connection: str, hold_ids: Iterable[str], run: str, now: datetime) -> None:
+        """Mark decisions as carried out."""
+
+    def set_aside(self, connection: str, rows: Sequence[tuple[Ref, str, str]], run: str, now: datetime) -> None:
+        """(record, why, mark): left without a partner on purpose; `mark` is what must change to look again, "" = a person."""
+
+    def asides(self, connection: str, side: Side, module: str, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """id → (why, mark)."""
+
+    def clear_aside(self, connection: str, refs: Iterable[Ref]) -> None: ...
+
+    def put_quarantine(self, connection: str, rows: Sequence[QuarantineRow], run: str, now: datetime) -> None: ...
+
+    def quarantine(self, connection: str) -> list[tuple[QuarantineRow, str, datetime]]:
+        """Rows still quarantined, with the run and time that put them there first."""
+
+    def leave_quarantine(self, connection: str, refs: Iterable[Ref], why: str, run: str, now: datetime) -> None: ...
+
+    # plans
+    def save_plan(
+        self, connection: str, fingerprint: str, content: Mapping[str, Any], run: str, now: datetime
+    ) -> None: ...
+
+    def plan(self, connection: str, fingerprint: str) -> Mapping[str, Any] | None: ...
+
+    def plan_applied(self, connection: str, fingerprint: str) -> str | None:
+        """The run that applied it, or None."""
+
+    def mark_applied(self, connection: str, fingerprint: str, run: str, now: datetime) -> None: ...
+
+    def approve(
+        self, connection: str, fingerprint: str, brakes: Sequence[str], keys: Sequence[str], actor: str, now: datetime
+    ) -> None:
+        """A person released these brakes for a plan; the approval covers the plan's action keys one by one."""
+
+    def approved_keys(self, connection: str, now: datetime) -> set[str]:
+        """Action keys covered by approvals that have not ended (14 days after their last use)."""
+
+    def use_approvals(self, connection: str, keys: Iterable[str], now: datetime) -> None:
+        """These actions are done: they leave their approvals, whose last use is now."""
+
+    # journal and evidence
+    def intend(self, connection: str, intents: Sequence[Intent], now: datetime) -> None: ...
+
+    def mark_intents(
+        self,
+        ids: Iterable[str],
+        state: IntentState,
+        now: datetime,
+        answers: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None: ...
+
+    def open_intents(self, connection: str) -> list[Intent]:
+        """In state intended, sent or unknown, oldest first."""
+
+    def intents(self, run: str) -> list[Intent]: ...
+
+    def append(self, connection: str, run: str, rows: Sequence[OutcomeRow]) -> None:
+        """Append evidence, chained within the run."""
+
+    def outcomes(self, run: str, kind: str | None = None) -> Iterator[OutcomeRow]: ...
+
+    def story(self, connection: str, ref: Ref) -> list[tuple[str, OutcomeRow]]:
+        """(run, evidence) of a record, oldest first; grouped `unchanged` rows included where they speak of it."""
+
+    def verify(self) -> Verification:
+        """Recompute every chain."""
+
+    # documents (for sums)
+    def put_documents(self, connection: str, rows: Sequence[DocumentRow]) -> None: ...
+
+    def remove_documents(self, connection: str, module: str, ids: Iterable[str]) -> None: ...
+
+    def documents(
+        self, connection: str, module: str, customers: Iterable[str] | None = None
+    ) -> Iterator[list[DocumentRow]]:
+        """In chunks, ordered by customer."""
+
+    def document_customers(self, connection: str, module: str, ids: Iterable[str]) -> dict[str, str]:
+        """document id → customer id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """`rows` checked; `broken` names the first row that was touched: run, number and what is wrong, or None."""
+
+    rows: int
+    runs: int
+    broken: str | None = None
