@@ -1,0 +1,228 @@
+"""Everything the CRM organisation holds: users, modules, records, views, currencies, budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from renkei.sandbox.crm import org
+from renkei.sandbox.crm.fields import CUSTOM_MODULES, MODULES, NAME_FIELD, STAGES, Field, module_fields
+from renkei.sandbox.crm.stamps import epoch, stamp
+from renkei.sandbox.crm.table import Deleted, Record, Table, View
+
+if TYPE_CHECKING:
+    from renkei.sandbox.world import World
+
+RECYCLE_SECONDS = 60 * 86400
+PERMANENT_SECONDS = 120 * 86400
+
+
+class CrmState:
+    """The CRM organisation of a world. Methods act as people in the user interface do; the API is `CrmApi`."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.users = org.users(world.time_zone)
+        self.profiles = org.profiles()
+        self.sync_user = self.users[org.SYNC_USER]
+        self.human_user = self.users[org.HUMAN_USER]
+        self.org = org.organisation(world.time_zone, world.base_currency)
+        self.module_ids = {name: org.fixed_id(2171 + 4 * n) for n, name in enumerate(MODULES)}
+        self.multi_currency = True
+        self.currencies = org.currencies(world.base_currency)
+        self.tables: dict[str, Table] = {}
+        self._index_log: list[tuple[float, str, str]] = []
+        for name in MODULES:
+            self.tables[name] = Table(name, self._fields(name))
+            self.add_view(name, f"All {org.plural(name)}", None, system_name="ALLVIEWS")
+
+    def _fields(self, module: str) -> dict[str, Field]:
+        codes = tuple(c["iso_code"] for c in self.currencies) if self.multi_currency else ()
+        return module_fields(module, codes)
+
+    def set_multi_currency(self, on: bool) -> None:
+        """Switches multi-currency: without it /org/currencies is refused and no module has `Currency`."""
+        self.multi_currency = on
+        self.org["mc_status"] = on
+        for name, table in self.tables.items():
+            table.set_fields(self._fields(name))
+
+    def set_field(self, module: str, field: Field) -> None:
+        """Adds a field to a module, or replaces the one of that name."""
+        table = self.tables[module]
+        table.set_fields({**table.fields, field.name: field})
+
+    def remove_field(self, module: str, name: str) -> None:
+        """Takes a field out of a module's metadata; values already stored stay out of reach."""
+        table = self.tables[module]
+        table.set_fields({key: field for key, field in table.fields.items() if key != name})
+
+    # -- seeding and people's hands ------------------------------------------------------------------------------
+
+    def seed(self, module: str, records: list[Record]) -> list[str]:
+        """Inserts records without the API's validation; fills ids, stamps and owners unless given; returns ids."""
+        return [self.insert(module, record, by=self.human_user["id"]) for record in records]
+
+    def records(self, module: str) -> dict[str, Record]:
+        """Live records by id, as stored: lookups and owners as {"id": ...}, absent keys are null."""
+        return self.tables[module].records
+
+    def insert(self, module: str, values: Mapping[str, Any], *, by: str) -> str:
+        """Stores a new record. Values are taken as they are; an `id` given must have 19 digits."""
+        table = self.tables[module]
+        now = self.now_stamp()
+        record: Record = {
+            "id": "",
+            "Owner": {"id": by},
+            "Created_By": {"id": by},
+            "Modified_By": {"id": by},
+            "Created_Time": now,
+            "Modified_Time": now,
+        }
+        record.update((key, self._stored(table, key, value)) for key, value in values.items() if value is not None)
+        if not record["id"]:
+            record["id"] = self.world.new_id("crm")
+        if len(record["id"]) != 19 or not record["id"].isdigit():
+            raise ValueError(f"a CRM record id has 19 digits: {record['id']!r}")
+        if record["id"] in table.records:
+            raise ValueError(f"{module} has a record {record['id']} already")
+        if "Created_Time" in values and "Modified_Time" not in values:
+            record["Modified_Time"] = record["Created_Time"]
+        self._derive(module, record)
+        table.insert(record)
+        return str(record["id"])
+
+    def edit(self, module: str, id: str, /, **fields: Any) -> None:
+        """A person changes fields of a record: Modified_Time and Modified_By move. KeyError if it does not exist."""
+        self.update(module, id, fields, by=self.human_user["id"])
+
+    def update(self, module: str, id: str, values: Mapping[str, Any], *, by: str) -> None:
+        """Stores changes; None clears. `Modified_Time` and `Modified_By` are set unless among the values."""
+        table = self.tables[module]
+        changes = {key: self._stored(table, key, value) for key, value in values.items()}
+        changes.setdefault("Modified_Time", self.now_stamp())
+        changes.setdefault("Modified_By", {"id": by})
+        if module in ("Contacts", "Deals"):
+            merged = {**table.records[id], **changes}
+            self._derive(module, merged)
+            for key in ("Full_Name", "Expected_Revenue"):
+                if key in merged:
+                    changes[key] = merged[key]
+        table.update(id, changes)
+
+    def delete(self, module: str, id: str, *, by: str | None = None) -> None:
+        """Moves a record to the recycle bin. KeyError if it does not exist."""
+        table = self.tables[module]
+        record = table.remove(id)
+        name = str(record.get(NAME_FIELD[module]) or "")
+        at = int(self.now().timestamp())
+        table.deleted[id] = Deleted(id, at, by or self.human_user["id"], name, record)
+
+    def restore(self, module: str, id: str) -> None:
+        """Takes a record back out of the recycle bin. KeyError if it is not there."""
+        table = self.tables[module]
+        entry = table.deleted[id]
+        if entry.record is None:
+            raise KeyError(id)
+        del table.deleted[id]
+        table.insert(entry.record)
+
+    def purge(self, module: str, id: str) -> None:
+        """Empties one record out of the recycle bin for good. KeyError if it is not there."""
+        entry = self.tables[module].deleted[id]
+        if entry.record is None:
+            raise KeyError(id)
+        entry.record = None
+        entry.at = int(self.now().timestamp())
+
+    def merge(self, module: str, master: str, child: str, *, fields: tuple[str, ...] = (), by: str | None = None) -> None:
+        """Merges a child into a master: named fields (and the master's empty ones) come from the child, records that
+        pointed at the child point at the master, the child goes to the recycle bin. KeyError if either is missing."""
+        table = self.tables[module]
+        keep, lose = table.records[master], dict(table.records[child])
+        user = by or self.human_user["id"]
+        taken = {
+            name: lose[name]
+            for name, field in table.fields.items()
+            if not field.read_only and lose.get(name) is not None and (name in fields or keep.get(name) is None)
+        }
+        self.delete(module, child, by=user)
+        self.update(module, master, taken, by=user)
+        for other in self.tables.values():
+            for name in other.lookups:
+                if other.fields[name].lookup == module:
+                    for id in list(other.children(name, child)):
+                        other.update(id, {name: {"id": master}})
+
+    def add_view(
+        self, module: str, name: str, criteria: dict[str, Any] | None, *, system_name: str | None = None
+    ) -> str:
+        """Makes a custom view with CRM criteria JSON, evaluated live; returns its id."""
+        table = self.tables[module]
+        id = org.fixed_id(87501 + 40 * MODULES.index(module) + len(table.views))
+        table.views[id] = View(id, name, system_name, criteria)
+        return id
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """The CRM's own clock, whole seconds, aware UTC."""
+        return self.world.clock.stamp_now("crm")
+
+    def now_stamp(self) -> str:
+        return stamp(self.now(), self.world.zone)
+
+    def age_bin(self, module: str) -> None:
+        """Moves recycle entries older than 60 days to permanent and forgets permanent ones older than 120 days."""
+        now = int(self.now().timestamp())
+        deleted = self.tables[module].deleted
+        for id, entry in list(deleted.items()):
+            if entry.record is not None and entry.at < now - RECYCLE_SECONDS:
+                entry.record, entry.at = None, entry.at + RECYCLE_SECONDS
+            if entry.record is None and entry.at < now - PERMANENT_SECONDS:
+                del deleted[id]
+
+    # -- stored forms --------------------------------------------------------------------------------------------
+
+    def _stored(self, table: Table, key: str, value: Any) -> Any:
+        """Seeds may give datetimes, bare lookup ids and lookups with names; the table holds JSON-ready forms."""
+        field = table.fields.get(key)
+        if value is None or field is None:
+            return value
+        if field.type == "datetime":
+            return self._stored_time(value)
+        if field.type in ("lookup", "ownerlookup"):
+            return {"id": value["id"] if isinstance(value, dict) else str(value)}
+        if field.type == "date" and hasattr(value, "isoformat"):
+            return value.isoformat()
+        return value
+
+    def _stored_time(self, value: datetime | str) -> str:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return stamp(at if at.tzinfo else at.replace(tzinfo=self.world.zone), self.world.zone)
+
+    def _derive(self, module: str, record: Record) -> None:
+        if module == "Contacts":
+            names = [record.get("First_Name"), record.get("Last_Name")]
+            record["Full_Name"] = " ".join(str(name) for name in names if name)
+        elif module == "Deals":
+            stages = {choice.actual: choice for choice in self._stage_choices()}
+            stage = stages.get(str(record.get("Stage")))
+            if record.get("Probability") is None and stage is not None:
+                record["Probability"] = stage.probability
+            amount, probability = record.get("Amount"), record.get("Probability")
+            if amount is not None and probability is not None:
+                record["Expected_Revenue"] = round(float(amount) * float(probability) / 100, 2)
+
+    def _stage_choices(self) -> tuple[Any, ...]:
+        fields = self.tables["Deals"].fields if "Deals" in self.tables else {}
+        return fields["Stage"].choices if "Stage" in fields else STAGES
+
+    def is_custom(self, module: str) -> bool:
+        return module in CUSTOM_MODULES
+
+    def reader_epoch(self, text: str) -> int:
+        """The epoch second of a datetime a caller sent; without offset it is in the organisation's zone."""
+        at = datetime.fromisoformat(text)
+        return epoch(text) if at.tzinfo else int(at.replace(tzinfo=self.world.zone).timestamp())
