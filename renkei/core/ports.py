@@ -281,9 +281,7 @@ class Ledger(TokenStore, CallStore, Protocol):
     def put_mirrors(self, connection: str, side: Side, module: str, rows: Sequence[MirrorRow], now: datetime) -> None:
         """Insert or replace list rows and their keys, and open them. A detail is kept; a deletion mark is cleared."""
 
-    def put_details(
-        self, connection: str, side: Side, module: str, rows: Sequence[tuple[str, datetime | None, Row]]
-    ) -> None:
+    def put_details(self, connection: str, side: Side, module: str, rows: Sequence[tuple[str, datetime | None, Row]]) -> None:
         """(id, stamp, detail) for existing mirrors."""
 
     def mirrors(self, connection: str, side: Side, module: str, ids: Iterable[str]) -> dict[str, Mirror]:
@@ -310,9 +308,7 @@ class Ledger(TokenStore, CallStore, Protocol):
 
     def settle(self, connection: str, rows: Sequence[Settled]) -> None: ...
 
-    def set_view(
-        self, connection: str, side: Side, module: str, inside: Iterable[str], outside: Iterable[str]
-    ) -> None: ...
+    def set_view(self, connection: str, side: Side, module: str, inside: Iterable[str], outside: Iterable[str]) -> None: ...
 
     def mark_deleted(self, connection: str, side: Side, module: str, ids: Iterable[str], now: datetime) -> None:
         """Mark as deleted and open them."""
@@ -379,9 +375,7 @@ class Ledger(TokenStore, CallStore, Protocol):
     def leave_quarantine(self, connection: str, refs: Iterable[Ref], why: str, run: str, now: datetime) -> None: ...
 
     # plans
-    def save_plan(
-        self, connection: str, fingerprint: str, content: Mapping[str, Any], run: str, now: datetime
-    ) -> None: ...
+    def save_plan(self, connection: str, fingerprint: str, content: Mapping[str, Any], run: str, now: datetime) -> None: ...
 
     def plan(self, connection: str, fingerprint: str) -> Mapping[str, Any] | None: ...
 
@@ -433,9 +427,7 @@ class Ledger(TokenStore, CallStore, Protocol):
 
     def remove_documents(self, connection: str, module: str, ids: Iterable[str]) -> None: ...
 
-    def documents(
-        self, connection: str, module: str, customers: Iterable[str] | None = None
-    ) -> Iterator[list[DocumentRow]]:
+    def documents(self, connection: str, module: str, customers: Iterable[str] | None = None) -> Iterator[list[DocumentRow]]:
         """In chunks, ordered by customer."""
 
     def document_customers(self, connection: str, module: str, ids: Iterable[str]) -> dict[str, str]:

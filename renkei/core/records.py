@@ -6,8 +6,9 @@ Canonical values are what core/mapping.py makes of them; `Change` holds canonica
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -214,7 +215,7 @@ class Hold:
     field: str | None
     candidates: tuple[dict[str, Any], ...]
     choices: tuple[str, ...]
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +237,7 @@ class Verdict:
     outcome: str
     reason: str
     hash: str  # of the mirror it speaks of; settling is refused when the mirror has moved on
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +249,7 @@ class Intent:
     action: Action
     key: str
     state: IntentState
-    answer: Mapping[str, Any] = field(default_factory=dict)
+    answer: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +268,7 @@ class OutcomeRow:
     reason: str
     at: datetime
     actor: str
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +311,7 @@ class Run:
     code: str
     ended: datetime | None = None
     status: str = "running"
-    totals: Mapping[str, Any] = field(default_factory=dict)
+    totals: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
