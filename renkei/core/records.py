@@ -202,6 +202,31 @@ class Action:
     stamp: datetime | None = None
     calls: float = 1.0
     rank: tuple[int, str] = (0, "")
+    link: str = ""  # the link that this serves, or will make
+    aside: bool = False  # the record that a create makes is a copy: set aside, not linked
+    carries: tuple[Ref, ...] = ()  # CRM contacts that travel inside a customer's create, in the order of contact_persons
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A pair as the plan saw it: what the base becomes for the fields that need no write.
+
+    crm, books    path → raw value of every mapped field, as both sides are now
+    agreed        canonical fields whose base moves to these values without any write (quiet, equal, left blank)
+    evidence      why the two are linked, for a link that this plan makes; "" for one that exists
+    """
+
+    link: str
+    entity: str
+    mapping: str
+    crm_ref: Ref
+    books_ref: Ref
+    crm: Row
+    books: Row
+    crm_stamp: datetime | None
+    books_stamp: datetime | None
+    agreed: tuple[str, ...]
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +263,7 @@ class Verdict:
     reason: str
     hash: str  # of the mirror it speaks of; settling is refused when the mirror has moved on
     detail: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    actions: tuple[str, ...] = ()  # keys of the actions whose result decides the row's final word
 
 
 @dataclass(frozen=True, slots=True)

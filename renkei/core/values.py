@@ -10,6 +10,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Literal
 
+import orjson
+
 Side = Literal["crm", "books"]
 SIDES: tuple[Side, Side] = ("crm", "books")
 
@@ -95,3 +97,8 @@ def canonical_json(value: Any) -> str:
 def content_hash(value: Any) -> str:
     """SHA-256 of the canonical JSON, as 64 hex digits."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def row_digest(raw: Any) -> str:
+    """A quick hash of raw JSON values (no Decimals or times), the same for the same content in any key order."""
+    return hashlib.blake2b(orjson.dumps(raw, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()

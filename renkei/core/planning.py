@@ -1,0 +1,732 @@
+"""Plan one entity: from pairs, strays, policies and decisions to a frozen, sorted, fingerprinted list of actions.
+
+Pure: no clock, no network, no ids but those made of content. Same inputs in any order, same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from renkei.core.connection import EntitySettings
+from renkei.core.mapping import FieldSpec, Lookups, MappingSpec, bind, get_path, write_fields
+from renkei.core.records import (
+    OUTCOMES,
+    Action,
+    Agreement,
+    Change,
+    Hold,
+    Link,
+    QuarantineRow,
+    Row,
+    Verdict,
+)
+from renkei.core.resolving import FieldStep, PairPolicy, blank, deleted_cell, resolve_pair, unlinked_cell
+from renkei.core.values import MISSING, Ref, Side, content_hash, time_text
+
+
+@lru_cache(maxsize=512)
+def _equality(item: FieldSpec) -> Any:
+    return bind(item, "crm").same
+
+
+def field_same(item: FieldSpec, a: Any, b: Any) -> bool:
+    """Whether two canonical values of a field say the same on both sides."""
+    return bool(_equality(item)(a, b))
+
+
+def project(raw: Row, spec: MappingSpec, side: Side) -> Row:
+    """path → raw value of every mapped field that the row serves: what a base keeps of it."""
+    found = {}
+    for item in spec.fields:
+        path = item.path(side)
+        if path:
+            value = get_path(raw, path)
+            if value is not MISSING:
+                found[path] = value
+    return found
+
+
+def base_values(base: Row | None, spec: MappingSpec, side: Side, lookups: Lookups) -> dict[str, Any] | None:
+    """A base's half under the present mapping: canonical name → value, MISSING for a field that it does not hold."""
+    if base is None:
+        return None
+    values = {}
+    for item in spec.fields:
+        path = item.path(side)
+        values[item.name] = bind(item, side, lookups).read(base.get(path, MISSING)) if path else MISSING
+    return values
+
+
+WORST = {word: place for place, word in enumerate(OUTCOMES)}
+
+
+@dataclass(slots=True)
+class Known:
+    """A record as the planner sees it. `values`: canonical name → value; `raw`: list row and detail together.
+
+    complete   every mapped field could be read (a Books record without its detail is not)
+    blocked    a reason why nothing may be written to or for it in this run, or ""
+    """
+
+    ref: Ref
+    hash: str
+    stamp: datetime | None
+    raw: Row
+    values: Mapping[str, Any]
+    label: str
+    in_view: bool = True
+    deleted: bool = False
+    complete: bool = True
+    blocked: str = ""
+    extracted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRules:
+    """What governs one entity's plan. `decisions`: (record, question, field or "") → choice, by people."""
+
+    connection: str
+    settings: EntitySettings
+    crm_key: str
+    books_key: str
+    lookups: Lookups
+    rules: str  # hash of mapping and settings; a `skip` is looked at again when it changes
+    decisions: Mapping[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)  # → (choice, hold id)
+
+
+@dataclass(slots=True)
+class LinkedPair:
+    """A link with both its records as they are now and as its base remembers them (canonical values)."""
+
+    link: Link
+    crm: Known
+    books: Known
+    crm_base: Mapping[str, Any] | None
+    books_base: Mapping[str, Any] | None
+
+
+@dataclass(slots=True)
+class Draft:
+    """A plan in the making. `say` keeps the first word of OUTCOMES that applies to a record."""
+
+    entity: str
+    actions: dict[str, Action] = field(default_factory=dict)
+    verdicts: dict[Ref, Verdict] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
+    agreements: dict[str, Agreement] = field(default_factory=dict)
+    asides: list[tuple[Ref, str, str]] = field(default_factory=list)
+    unaside: list[Ref] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)  # links whose state changes without a write
+    quarantine: list[QuarantineRow] = field(default_factory=list)
+    carried_out: set[str] = field(default_factory=set)  # decisions that this plan carries out
+    creating: dict[Ref, str] = field(default_factory=dict)  # source record → key of the action that creates its partner
+
+    def say(
+        self, known: Known, outcome: str, reason: str, *, actions: Sequence[str] = (), detail: Mapping[str, Any] | None = None
+    ) -> None:
+        if not known.extracted and not actions:
+            return
+        before = self.verdicts.get(known.ref)
+        now = Verdict(known.ref, outcome, reason, known.hash, detail or {}, tuple(actions))
+        if before is not None:
+            worse, other = (before, now) if WORST[before.outcome] <= WORST[outcome] else (now, before)
+            detail_both = {**other.detail, **worse.detail}
+            now = replace(worse, detail=detail_both, actions=tuple(dict.fromkeys(before.actions + now.actions)))
+        self.verdicts[known.ref] = now
+
+    def act(self, action: Action) -> str:
+        if action.key in self.actions:
+            raise ValueError(f"two actions share the key {action.key}")
+        self.actions[action.key] = action
+        return action.key
+
+
+def plan_linked(draft: Draft, spec: MappingSpec, pair: LinkedPair, rules: PlanRules, *, parent: Ref | None = None) -> None:
+    """One linked pair. `parent`: the Books contact of a person, for its calls."""
+    crm, books = pair.crm, pair.books
+    if crm.deleted or books.deleted:
+        _plan_dead(draft, spec, pair, rules)
+        return
+    if pair.link.dead is not None:  # the dead side is back from the recycle bin
+        draft.links.append(replace(pair.link, dead=None))
+    blocked = crm.blocked or books.blocked
+    if blocked:
+        _say_both(draft, crm, books, "blocked", blocked)
+        return
+    if not crm.in_view:
+        _say_both(draft, crm, books, "skipped", "out_of_view")
+        return
+    if not books.complete:
+        _say_both(draft, crm, books, "blocked", "budget")
+        return
+    policy = PairPolicy(rules.settings.conflicts, rules.settings.direction, None, _winners(draft, rules, crm.ref, books.ref))
+    steps = resolve_pair(
+        spec, crm.values, books.values, pair.crm_base, pair.books_base, policy, field_same, (crm.stamp, books.stamp)
+    )
+    _carry_out_steps(draft, spec, crm, books, steps, rules, link_id=pair.link.id, evidence="", parent=parent)
+
+
+def plan_duplicate(
+    draft: Draft,
+    spec: MappingSpec,
+    crm: Known,
+    books: Known,
+    rules: PlanRules,
+    *,
+    evidence: str,
+    match: Mapping[str, Any],
+    parent: Ref | None = None,
+) -> None:
+    """An unlinked CRM record and its one clear candidate. evidence: `policy`, or `key`/`native`/`decision` for a sure link."""
+    blocked = crm.blocked or books.blocked
+    if blocked:
+        _say_both(draft, crm, books, "blocked", blocked)
+        return
+    if not crm.in_view:
+        _say_both(draft, crm, books, "skipped", "out_of_view")
+        return
+    word = rules.settings.duplicates
+    if evidence != "policy" or parent is not None:  # persons of linked customers meet as `link`: their customer was decided
+        word = "link"
+    cell = unlinked_cell("duplicate", word, rules.settings.direction)
+    detail = {"candidates": [{"record": str(books.ref), "label": books.label, **match}]}
+    if cell.effect == "hold":
+        choices = (f"link {books.ref}", "create", "skip")
+        hold = make_hold(rules.connection, draft.entity, "duplicate", crm, None, [candidate(books, match)], choices)
+        draft.holds[hold.id] = hold
+        _say_both(draft, crm, books, "held", "duplicate", {"hold": hold.id, **detail})
+        return
+    if word == "skip":
+        mark = content_hash([crm.hash, books.hash, rules.rules])
+        draft.asides += [(crm.ref, "duplicates_skip", mark), (books.ref, "duplicates_skip", mark)]
+        _say_both(draft, crm, books, "skipped", "duplicates_skip", detail)
+        return
+    if word == "clone":
+        key = plan_create(draft, spec, crm, "books", rules, distinct=True, detail=detail)
+        if key:
+            draft.asides.append((books.ref, "duplicates_clone", ""))
+        draft.say(books, "skipped", "set_aside", detail={"candidates": [{"record": str(crm.ref), "label": crm.label}]})
+        return
+    if not books.complete:
+        _say_both(draft, crm, books, "blocked", "budget", detail)
+        return
+    link_id = content_hash([rules.connection, str(crm.ref), str(books.ref)])[:32]
+    policy = PairPolicy(
+        rules.settings.conflicts, rules.settings.direction, "link" if evidence == "decision" else word,
+        _winners(draft, rules, crm.ref, books.ref),
+    )  # fmt: skip
+    if evidence in ("key", "native"):
+        policy = replace(policy, first=None)
+    steps = resolve_pair(spec, crm.values, books.values, None, None, policy, field_same, (crm.stamp, books.stamp))
+    _carry_out_steps(draft, spec, crm, books, steps, rules, link_id=link_id, evidence=evidence, parent=parent, detail=detail)
+
+
+def plan_ambiguous(
+    draft: Draft,
+    crm_rows: Sequence[Known],
+    books_rows: Sequence[Known],
+    rules: PlanRules,
+    scores: Mapping[tuple[str, str], Mapping[str, Any]],
+) -> None:
+    """Several candidates: one hold per CRM record (or per Books record where no CRM record asks), nothing is written."""
+    askers, others = (crm_rows, books_rows) if crm_rows else (books_rows, crm_rows)
+    for asker in askers:
+        found = []
+        for one in others:
+            pair = (asker.ref.id, one.ref.id) if asker.ref.side == "crm" else (one.ref.id, asker.ref.id)
+            if pair in scores:
+                found.append(candidate(one, scores[pair]))
+        if not asker.in_view:
+            draft.say(asker, "skipped", "out_of_view")
+            continue
+        choices = (*(f"link {one['record']}" for one in found), "create", "skip")
+        hold = make_hold(rules.connection, draft.entity, "ambiguous", asker, None, found, choices)
+        draft.holds[hold.id] = hold
+        draft.say(asker, "held", "ambiguous", detail={"hold": hold.id, "candidates": found})
+        for one in others:
+            if any(item["record"] == str(one.ref) for item in found):
+                draft.say(one, "held", "ambiguous", detail={"hold": hold.id, "candidates": [candidate(asker, {})]})
+
+
+def plan_create(
+    draft: Draft,
+    spec: MappingSpec,
+    source: Known,
+    side: Side,
+    rules: PlanRules,
+    *,
+    distinct: bool = False,
+    needs: Sequence[str] = (),
+    parent: Mapping[str, Any] | None = None,
+    persons: Sequence[tuple[Ref, Row]] = (),
+    detail: Mapping[str, Any] | None = None,
+) -> str:
+    """Create the source's partner on `side`; returns the action's key, or "" where it was not planned.
+
+    parent    raw fields that place a person under its customer (`contact_id`, or `Account_Name`)
+    persons   (CRM contact, contact-person body) that travel inside a customer's create
+    """
+    if source.blocked:
+        draft.say(source, "blocked", source.blocked)
+        return ""
+    if not source.in_view:
+        draft.say(source, "skipped", "out_of_view")
+        return ""
+    cell = unlinked_cell("crm_only" if side == "books" else "books_only", rules.settings.duplicates, rules.settings.direction)
+    if cell.effect == "leave":
+        draft.say(source, cell.outcome, cell.reason)
+        return ""
+    if not source.complete:
+        draft.say(source, "blocked", "budget")
+        return ""
+    module = spec.books_module if side == "books" else spec.crm_module
+    values = _create_values(spec, source, side)
+    payload: Row = dict(write_fields(spec, side, values, None, rules.lookups))
+    payload.update(parent or {})
+    if persons:
+        payload["contact_persons"] = [body for _, body in persons]
+    if side == "crm":
+        payload[rules.crm_key] = source.ref.id
+    elif module in KEYED_BOOKS_MODULES:
+        _add_custom_field(payload, rules.books_key, str(source.ref))
+    if side == "books" and module == "contacts":
+        payload["contact_name"] = distinct_label(source.label, source.ref) if distinct else source.label
+    if distinct and module == "items":
+        payload["name"] = distinct_label(str(payload.get("name", "")), source.ref)[-100:]
+        if payload.get("sku"):
+            payload["sku"] = f"{payload['sku']}-{source.ref.id[-6:]}"
+    key = f"{draft.entity}|create|{side}|{module}|{source.ref}"
+    changes = tuple(Change(name, side, None, value, "new") for name, value in sorted(values.items()))
+    draft.act(
+        Action(
+            key=key, entity=draft.entity, mapping=spec.name, verb="create", side=side, module=module, target=None,
+            source=source.ref, payload=payload, changes=changes, reason="duplicates_clone" if distinct else cell.reason,
+            needs=tuple(needs), stamp=source.stamp, calls=1.0 if side == "books" else 0.01,
+            rank=(3 if needs else 2, _newest_first(source.stamp)),
+            link=content_hash([rules.connection, key])[:32], carries=tuple(ref for ref, _ in persons),
+        )
+    )  # fmt: skip
+    draft.creating[source.ref] = key
+    keys = [key]
+    if side == "books":
+        keys.append(_write_key(draft, spec, source, rules, {"$created": key}, needs=(key,)))
+    draft.say(source, "created", "duplicates_clone" if distinct else cell.reason, actions=keys, detail=detail)
+    _agree(draft, spec, source, rules, key, side)
+    return key
+
+
+ACTIVE = "$active"  # in a Books payload: load makes the call of its own that this needs
+KEYED_BOOKS_MODULES = frozenset({"contacts", "items"})  # persons cannot hold a custom field (books-v3.md section 6.6)
+
+
+def distinct_label(label: str, crm: Ref) -> str:
+    """Books' own unique label for a second record of one name: ` (last six digits of the CRM id)`, at most 200 long."""
+    suffix = f" ({crm.id[-6:]})"
+    return label[: 200 - len(suffix)] + suffix
+
+
+def make_hold(
+    connection: str,
+    entity: str,
+    question: str,
+    asker: Known,
+    field_name: str | None,
+    candidates: Sequence[Mapping[str, Any]],
+    choices: Sequence[str],
+    detail: Mapping[str, Any] | None = None,
+) -> Hold:
+    """A hold whose id depends on connection, question, record and field only: asked once, however often it is met."""
+    hold_id = content_hash([connection, question, str(asker.ref), field_name or ""])[:12]
+    return Hold(
+        hold_id, entity, question, asker.ref, field_name, tuple(dict(item) for item in candidates), tuple(choices),
+        {"label": asker.label, **(detail or {})},
+    )  # fmt: skip
+
+
+def candidate(known: Known, match: Mapping[str, Any]) -> dict[str, Any]:
+    return {"record": str(known.ref), "label": known.label, **match}
+
+
+# ------------------------------------------------------------------------------------------------------ inner steps
+
+
+def _carry_out_steps(
+    draft: Draft,
+    spec: MappingSpec,
+    crm: Known,
+    books: Known,
+    steps: Sequence[FieldStep],
+    rules: PlanRules,
+    *,
+    link_id: str,
+    evidence: str,
+    parent: Ref | None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Turn the field steps of one pair into at most one write a side, holds, an agreement and both rows' words."""
+    by_effect: dict[str, list[FieldStep]] = {}
+    for step in steps:
+        by_effect.setdefault(step.cell.effect, []).append(step)
+    to_books = by_effect.get("write_books", []) + by_effect.get("copy", [])
+    to_crm = by_effect.get("write_crm", [])
+    actions: list[str] = []
+    if by_effect.get("copy"):
+        actions.append(_copy_books_version(draft, spec, crm, books, link_id, rules))
+    actions += _link_or_write_crm(draft, spec, crm, books, to_crm, rules, link_id, evidence)
+    if to_books:
+        actions.append(_write_books(draft, spec, crm, books, to_books, rules, link_id, parent, tuple(actions)))
+    unsettled = {
+        step.spec.name for effect in ("hold", "leave", "write_books", "write_crm", "copy") for step in by_effect.get(effect, [])
+    }
+    agreed = tuple(sorted(item.name for item in spec.fields if item.name not in unsettled))
+    draft.agreements[link_id] = Agreement(
+        link_id, draft.entity, spec.name, crm.ref, books.ref, project(crm.raw, spec, "crm"), project(books.raw, spec, "books"),
+        crm.stamp, books.stamp, agreed, evidence,
+    )  # fmt: skip
+    said = dict(detail or {})
+    held = by_effect.get("hold", [])
+    if held:
+        said["holds"] = [_field_hold(draft, crm, books, step, rules) for step in held]
+        said["fields"] = [_shown(step) for step in held]
+        _say_both(draft, crm, books, "held", held[0].cell.reason, said, actions)
+    left = by_effect.get("leave", [])
+    if left:
+        said["left"] = [_shown(step) for step in left]
+    if to_books or to_crm:
+        first = (to_books or to_crm)[0]
+        word = "updated"
+        _say_both(draft, crm, books, word, first.cell.reason, said, actions)
+    elif evidence:
+        _say_both(draft, crm, books, "linked", evidence, said, actions)
+    elif left:
+        _say_both(draft, crm, books, "skipped", left[0].cell.reason, said, actions)
+    else:
+        _say_both(draft, crm, books, "unchanged", "", said, actions)
+
+
+def _link_or_write_crm(
+    draft: Draft,
+    spec: MappingSpec,
+    crm: Known,
+    books: Known,
+    steps: Sequence[FieldStep],
+    rules: PlanRules,
+    link_id: str,
+    evidence: str,
+) -> list[str]:
+    """The CRM's share: our key where it is not there yet, and the fields that Books wins, in one row."""
+    values = {step.spec.name: step.after for step in steps}
+    payload = dict(write_fields(spec, "crm", values, crm.raw, rules.lookups)) if values else {}
+    if evidence and str(crm.raw.get(rules.crm_key) or "") != books.ref.id:
+        payload[rules.crm_key] = books.ref.id
+    if not payload and not evidence:
+        return []
+    verb = "link" if evidence else "update"
+    key = draft.act(
+        Action(
+            key=f"{draft.entity}|{verb}|crm|{spec.crm_module}|{crm.ref}", entity=draft.entity, mapping=spec.name, verb=verb,
+            side="crm", module=spec.crm_module, target=crm.ref, source=books.ref, payload=payload,
+            changes=tuple(Change(step.spec.name, "crm", step.before, step.after, step.cell.reason) for step in steps),
+            reason=evidence or steps[0].cell.reason, stamp=crm.stamp, calls=0.01 if payload else 0.0,
+            rank=(0, _newest_first(crm.stamp)), link=link_id,
+        )
+    )  # fmt: skip
+    return [key]
+
+
+def _write_books(
+    draft: Draft,
+    spec: MappingSpec,
+    crm: Known,
+    books: Known,
+    steps: Sequence[FieldStep],
+    rules: PlanRules,
+    link_id: str,
+    parent: Ref | None,
+    needs: tuple[str, ...],
+) -> str:
+    values = {step.spec.name: step.after for step in steps}
+    payload = dict(write_fields(spec, "books", values, books.raw, rules.lookups))
+    for step in steps:
+        if step.spec.special == "active":
+            payload[ACTIVE] = bool(step.after)
+    if spec.books_module in KEYED_BOOKS_MODULES and str(_books_key(books.raw, rules.books_key) or "") != str(crm.ref):
+        _add_custom_field(payload, rules.books_key, str(crm.ref))
+    if spec.books_module == "contacts":
+        label = renamed_label(books.raw, books.label, crm.label)
+        if label and crm.label != books.label and any(step.spec.name in spec.label for step in steps):
+            payload["contact_name"] = label
+    if parent is not None:
+        payload["contact_id"] = parent.id
+    return draft.act(
+        Action(
+            key=f"{draft.entity}|update|books|{spec.books_module}|{books.ref}", entity=draft.entity, mapping=spec.name,
+            verb="update", side="books", module=spec.books_module, target=books.ref, source=crm.ref, payload=payload,
+            changes=tuple(Change(step.spec.name, "books", step.before, step.after, step.cell.reason) for step in steps),
+            reason=steps[0].cell.reason, needs=needs, stamp=books.stamp, calls=1.0,
+            rank=(1, _newest_first(books.stamp)), link=link_id,
+        )
+    )  # fmt: skip
+
+
+def renamed_label(raw: Row, old: str, new: str) -> str | None:
+    """The new contact_name: only while it still equals the old name, a suffix of ours aside, which it keeps."""
+    label = str(raw.get("contact_name") or "")
+    if label == old:
+        return new
+    if label.startswith(old + " (") and label.endswith(")") and len(label) == len(old) + 9 and label[-7:-1].isdigit():
+        return new + label[len(old) :]
+    return None
+
+
+def _copy_books_version(draft: Draft, spec: MappingSpec, crm: Known, books: Known, link_id: str, rules: PlanRules) -> str:
+    """Keep what Books said as a record of its own, set aside; then the CRM's values may win."""
+    values = {name: value for name, value in books.values.items() if not blank(value)}
+    payload = dict(write_fields(spec, "books", values, None, rules.lookups))
+    token = content_hash([link_id, books.hash])[:12]
+    if spec.books_module in KEYED_BOOKS_MODULES:
+        _add_custom_field(payload, rules.books_key, f"renkei:{token}")
+    suffix = f" ({token[:6]})"
+    if spec.books_module == "contacts":
+        payload["contact_name"] = books.label[: 200 - len(suffix)] + suffix
+    elif spec.books_module == "items":
+        payload["name"] = str(payload.get("name", ""))[: 100 - len(suffix)] + suffix
+        if payload.get("sku"):
+            payload["sku"] = f"{payload['sku']}-{token[:6]}"
+    return draft.act(
+        Action(
+            key=f"{draft.entity}|copy|books|{spec.books_module}|{books.ref}|{token}", entity=draft.entity, mapping=spec.name,
+            verb="create", side="books", module=spec.books_module, target=None, source=books.ref, payload=payload,
+            changes=tuple(Change(name, "books", None, value, "conflicts_clone") for name, value in sorted(values.items())),
+            reason="conflicts_clone", stamp=books.stamp, rank=(0, _newest_first(books.stamp)), aside=True,
+        )
+    )  # fmt: skip
+
+
+def _write_key(draft: Draft, spec: MappingSpec, crm: Known, rules: PlanRules, books_id: Any, needs: tuple[str, ...]) -> str:
+    """Our key on the CRM record whose partner was just created; 100 a call."""
+    return draft.act(
+        Action(
+            key=f"{draft.entity}|key|crm|{spec.crm_module}|{crm.ref}", entity=draft.entity, mapping=spec.name, verb="key",
+            side="crm", module=spec.crm_module, target=crm.ref, source=crm.ref, payload={rules.crm_key: books_id}, changes=(),
+            reason="key", needs=needs, stamp=crm.stamp, calls=0.01, rank=(9, _newest_first(crm.stamp)),
+        )
+    )  # fmt: skip
+
+
+def _agree(draft: Draft, spec: MappingSpec, source: Known, rules: PlanRules, key: str, side: Side) -> None:
+    """The agreement of a pair that a create will make; its other half is not known yet."""
+    link_id = draft.actions[key].link
+    raw = project(source.raw, spec, source.ref.side)
+    module = spec.books_module if side == "books" else spec.crm_module
+    to_be = Ref(side, module, "")
+    crm, books = (source.ref, to_be) if side == "books" else (to_be, source.ref)
+    draft.agreements[link_id] = Agreement(
+        link_id, draft.entity, spec.name, crm, books, raw if side == "books" else {}, raw if side == "crm" else {},
+        source.stamp if side == "books" else None, source.stamp if side == "crm" else None,
+        tuple(sorted(item.name for item in spec.fields)), "created",
+    )  # fmt: skip
+
+
+def _create_values(spec: MappingSpec, source: Known, side: Side) -> dict[str, Any]:
+    """What a create carries: every value that is not blank and travels this way, and the defaults of the others."""
+    values: dict[str, Any] = {}
+    for item in spec.fields:
+        if item.path(side) is None:
+            continue
+        if (side == "books" and item.direction == "to_crm") or (side == "crm" and item.direction == "to_books"):
+            continue
+        value = source.values.get(item.name, MISSING)
+        if blank(value):
+            default = dict(item.default).get(side)
+            if default is None:
+                continue
+            value = default
+        values[item.name] = value
+    return values
+
+
+def _plan_dead(draft: Draft, spec: MappingSpec, pair: LinkedPair, rules: PlanRules) -> None:
+    """One side or both are deleted. `ignore`: the link stays, its dead side marked; `ask`: a person says."""
+    crm, books = pair.crm, pair.books
+    cell = deleted_cell("deleted" if crm.deleted else "quiet", "deleted" if books.deleted else "quiet", rules.settings.deletes)
+    dead: Side = "crm" if crm.deleted else "books"
+    gone, alive = (crm, books) if crm.deleted else (books, crm)
+    decided = _decision(draft, rules, gone.ref, "deleted", "")
+    if decided == "unlink":
+        draft.links.append(replace(pair.link, state="ended", dead=dead))
+        draft.asides.append((alive.ref, "unlinked", ""))
+        _say_both(draft, crm, books, "removed", "unlink")
+        return
+    if cell.effect == "hold" and decided != "keep" and pair.link.dead is None:
+        hold = make_hold(rules.connection, draft.entity, "deleted", gone, None, [candidate(alive, {})], ("keep", "unlink"))
+        draft.holds[hold.id] = hold
+        _say_both(draft, crm, books, "held", "deleted", {"hold": hold.id})
+        return
+    if pair.link.dead != dead:
+        draft.links.append(replace(pair.link, dead=dead))
+    draft.say(gone, "skipped", "deleted")
+    draft.say(alive, "skipped", "partner_deleted")
+
+
+def _field_hold(draft: Draft, crm: Known, books: Known, step: FieldStep, rules: PlanRules) -> str:
+    values = {"crm": crm.values.get(step.spec.name), "books": books.values.get(step.spec.name)}
+    hold = make_hold(
+        rules.connection,
+        draft.entity,
+        step.cell.reason,
+        crm,
+        step.spec.name,
+        [candidate(books, {})],
+        ("crm", "books"),
+        {"values": values},
+    )
+    draft.holds[hold.id] = hold
+    return hold.id
+
+
+def _winners(draft: Draft, rules: PlanRules, crm: Ref, books: Ref) -> dict[str, str]:
+    """Fields of this pair that a person has decided. The decision is carried out by the plan that uses it."""
+    winners = {}
+    for (record, _, field_name), (choice, hold) in rules.decisions.items():
+        if field_name and record in (str(crm), str(books)) and choice in ("crm", "books"):
+            winners[field_name] = choice
+            draft.carried_out.add(hold)
+    return winners
+
+
+def _decision(draft: Draft, rules: PlanRules, record: Ref, question: str, field_name: str) -> str | None:
+    found = rules.decisions.get((str(record), question, field_name))
+    if found is None:
+        return None
+    draft.carried_out.add(found[1])
+    return found[0]
+
+
+def _say_both(
+    draft: Draft,
+    crm: Known,
+    books: Known,
+    outcome: str,
+    reason: str,
+    detail: Mapping[str, Any] | None = None,
+    actions: Sequence[str] = (),
+) -> None:
+    draft.say(crm, outcome, reason, detail=detail, actions=actions)
+    draft.say(books, outcome, reason, detail=detail, actions=actions)
+
+
+def _shown(step: FieldStep) -> dict[str, Any]:
+    return {"field": step.spec.name, "before": step.before, "after": step.after, "reason": step.cell.reason}
+
+
+def _books_key(raw: Row, field_name: str) -> Any:
+    if field_name in raw:
+        return raw[field_name]
+    hashed = raw.get("custom_field_hash")
+    if isinstance(hashed, dict) and field_name in hashed:
+        return hashed[field_name]
+    for item in raw.get("custom_fields") or []:
+        if item.get("api_name") == field_name:
+            return item.get("value")
+    return None
+
+
+books_key_of = _books_key
+
+
+def _add_custom_field(payload: Row, name: str, value: str) -> None:
+    payload["custom_fields"] = [*payload.get("custom_fields", []), {"api_name": name, "value": value}]
+
+
+def _newest_first(stamp: datetime | None) -> str:
+    """Sorts newest first as text; unknown last."""
+    return f"{10**12 - int(stamp.timestamp()):013d}" if stamp else "9" * 13
+
+
+# ---------------------------------------------------------------------------------------------------- the frozen plan
+
+
+@dataclass(frozen=True, slots=True)
+class ListRead:
+    """What the plan rests on, for one list: how it was read and how far. `left`: why it was not read, or ""."""
+
+    side: Side
+    module: str
+    complete: bool
+    rows: int
+    calls: int
+    since: datetime | None
+    newest: datetime | None
+    served_at: datetime | None
+    left: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityPlan:
+    """One entity's share of a plan. `extracted`: rows of each side that must get an outcome."""
+
+    entity: str
+    full: bool
+    rules: str
+    lists: tuple[ListRead, ...]
+    extracted: tuple[int, int]
+    actions: tuple[Action, ...]
+    agreements: tuple[Agreement, ...]
+    verdicts: tuple[Verdict, ...]
+    unchanged: tuple[tuple[Ref, str], ...]  # rows read again without any change: settled as unchanged, with their hash
+    holds: tuple[Hold, ...]
+    asides: tuple[tuple[Ref, str, str], ...]
+    links: tuple[Link, ...]
+    quarantine: tuple[QuarantineRow, ...]
+    carried_out: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    details: int = 0  # detail reads that the plan needed
+    facts: Mapping[str, Any] = field(default_factory=dict)  # sizes and sums for the brakes, the tie-out
+
+    def fingerprint_part(self) -> Any:
+        """What makes a plan this plan: its actions and holds, not when it was made."""
+        return [
+            self.entity,
+            [
+                [
+                    a.key,
+                    a.verb,
+                    str(a.target),
+                    a.payload,
+                    [[c.field, c.before, c.after] for c in a.changes],
+                    a.stamp,
+                    list(a.needs),
+                ]
+                for a in self.actions
+            ],
+            [hold.id for hold in self.holds],
+        ]
+
+
+def freeze(draft: Draft) -> tuple[tuple[Action, ...], tuple[Verdict, ...], tuple[Hold, ...], tuple[Agreement, ...]]:
+    """Sorted, so that the same decisions have the same bytes in whatever order they were taken."""
+    actions = tuple(sorted(draft.actions.values(), key=lambda action: (action.rank, action.key)))
+    verdicts = tuple(sorted(draft.verdicts.values(), key=lambda verdict: verdict.record))
+    holds = tuple(sorted(draft.holds.values(), key=lambda hold: hold.id))
+    agreements = tuple(sorted(draft.agreements.values(), key=lambda item: item.link))
+    return actions, verdicts, holds, agreements
+
+
+def fingerprint(parts: Iterable[EntityPlan]) -> str:
+    """16 hex digits of what the plan will do."""
+    return content_hash([part.fingerprint_part() for part in parts])[:16]
+
+
+def describe_time(moment: datetime | None) -> str:
+    return time_text(moment) if moment else "the beginning"
+
+
+__all__ = [
+    "Draft", "EntityPlan", "FieldSpec", "Known", "LinkedPair", "ListRead", "PlanRules", "books_key_of", "candidate",
+    "distinct_label", "fingerprint", "freeze", "make_hold", "plan_ambiguous", "plan_create", "plan_duplicate", "plan_linked",
+]  # fmt: skip
