@@ -1,0 +1,323 @@
+"""One Books organisation: its tables, settings and the figures that follow from its documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, tzinfo
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from renkei.sandbox.books import projections as project
+from renkei.sandbox.books import totals
+from renkei.sandbox.books.fields import CustomField, standard_fields
+from renkei.sandbox.books.meter import Meter
+from renkei.sandbox.books.stamps import instant, money, number, rounded, stamp
+from renkei.sandbox.books.table import Entries, Key, Record, Table
+
+if TYPE_CHECKING:
+    from renkei.sandbox.world import World
+
+KINDS = ("contacts", "items", "invoices", "customerpayments", "estimates", "salesorders")
+DOCUMENTS = ("invoices", "customerpayments", "estimates", "salesorders")
+ID_KEYS = {
+    "contacts": "contact_id",
+    "items": "item_id",
+    "invoices": "invoice_id",
+    "customerpayments": "payment_id",
+    "estimates": "estimate_id",
+    "salesorders": "salesorder_id",
+}
+ENTITIES = {
+    "contacts": "contact",
+    "items": "item",
+    "invoices": "invoice",
+    "customerpayments": "customer_payment",
+    "estimates": "estimate",
+    "salesorders": "salesorder",
+}
+_CURRENCIES = {
+    "JPY": ("460000000000097", "Japanese Yen", "¥", 0, "###,##0"),
+    "USD": ("460000000000099", "US Dollar", "$", 2, "###,##0.00"),
+    "EUR": ("460000000000101", "Euro", "€", 2, "#.##0,00"),
+    "GBP": ("460000000000103", "Pound Sterling", "£", 2, "###,##0.00"),
+    "KWD": ("460000000000105", "Kuwaiti Dinar", "KD", 3, "###,##0.000"),
+}
+
+
+class Organisation:
+    """One organisation's books. Switches that stand for unverified behaviour are attributes (books-v3.md 17).
+
+    `search_lag_seconds`: how long a written contact stays invisible to `contact_name*` and `search_text`;
+    `modified_filter_everywhere`: honour `last_modified_time` also where it is undocumented;
+    `strict_parameters`: refuse unknown sort columns and per_page above 200 with code 2 instead of ignoring and
+    clamping; `unique_item_names`: the organisation's preference; `payments_touch_invoices`: a payment moves the
+    invoice's `last_modified_time`.
+    """
+
+    def __init__(self, world: World, id: str, name: str, *, default: bool) -> None:
+        self.world = world
+        self.id = id
+        self.name = name
+        self.is_default = default
+        self.zone: tzinfo = ZoneInfo(world.time_zone)
+        self.search_lag_seconds = 0.0
+        self.modified_filter_everywhere = False
+        self.strict_parameters = False
+        self.unique_item_names = False
+        self.payments_touch_invoices = True
+        self.meter = Meter(world.books_plan)
+        self.fields: dict[str, list[CustomField]] = standard_fields()
+        self.currencies = {entry[0]: self._currency(code, entry) for code, entry in _CURRENCIES.items()}
+        self.base_currency_id = _CURRENCIES[world.base_currency][0]
+        self.taxes = {tax["tax_id"]: tax for tax in self._standard_taxes()}
+        self.comments: dict[str, list[dict[str, Any]]] = {}
+        self.users = [self._user("460000000000020", "Aiko Mori", "books@kita.example", "Admin")]
+        self.tables = {kind: Table(_keys(kind), _entries(kind), self._projection(kind)) for kind in KINDS}
+        self._today = self.today()
+
+    def now(self) -> str:
+        """The stamp of a change made now, by the vendor's clock."""
+        return stamp(self.world.clock.stamp_now("books"), self.zone)
+
+    def today(self) -> date:
+        """The date in the organisation's zone, by the vendor's clock."""
+        return self.world.clock.now("books").astimezone(self.zone).date()
+
+    def table(self, kind: str) -> Table:
+        """The table of a kind, its derived rows as of today: a new day makes invoices overdue without any edit."""
+        today = self.today()
+        if today != self._today:
+            self._today = today
+            self.tables["invoices"].stale()
+            self.tables["contacts"].stale()
+        return self.tables[kind]
+
+    def profile(self) -> dict[str, Any]:
+        """The organisation as GET /organizations lists it (books-v3.md 1.5)."""
+        currency = self.currencies[self.base_currency_id]
+        return {
+            "organization_id": self.id,
+            "name": self.name,
+            "contact_name": "Aiko Mori",
+            "email": "books@kita.example",
+            "is_default_org": self.is_default,
+            "plan_type": 12,
+            "plan_name": self.world.books_plan.upper(),
+            "plan_period": "Monthly",
+            "tax_group_enabled": True,
+            "zi_migration_status": 0,
+            "language_code": "ja",
+            "fiscal_year_start_month": 3,
+            "account_created_date": "2021-04-01",
+            "account_created_date_formatted": "2021/04/01",
+            "time_zone": str(self.zone),
+            "is_org_active": True,
+            "isOrgActive": True,
+            "currency_id": currency["currency_id"],
+            "currency_code": currency["currency_code"],
+            "currency_symbol": currency["currency_symbol"],
+            "currency_format": currency["currency_format"],
+            "price_precision": currency["price_precision"],
+        }
+
+    def fields_of(self, kind: str) -> list[CustomField]:
+        return self.fields[ENTITIES[kind]]
+
+    def precision(self, currency_id: str) -> int:
+        return int(self.currencies[currency_id]["price_precision"])
+
+    def status_of(self, invoice: Mapping[str, Any]) -> str:
+        return totals.invoice_status(invoice, self._today)
+
+    def due_days(self, invoice: Mapping[str, Any]) -> str:
+        return totals.due_days(invoice, self.status_of(invoice), self._today)
+
+    def has_transactions(self, contact_id: str) -> bool:
+        return any(self.tables[kind].find("customer", contact_id) for kind in DOCUMENTS)
+
+    def item_in_use(self, item_id: str) -> bool:
+        return any(self.tables[kind].find("item", item_id) for kind in ("invoices", "estimates", "salesorders"))
+
+    def settle_invoice(self, invoice_id: str) -> None:
+        """Makes payment_made, last_payment_date, balance and status follow from the payments that name the invoice.
+
+        An invoice that no payment names keeps the `payment_made` it was seeded with.
+        """
+        invoice = self.tables["invoices"].records[invoice_id]
+        payments = [
+            (line["amount_applied"], payment["date"])
+            for id in self.tables["customerpayments"].find("invoice", invoice_id)
+            for payment in (self.tables["customerpayments"].records[id],)
+            for line in payment["invoices"]
+            if line["invoice_id"] == invoice_id
+        ]
+        if payments:
+            invoice["payment_made"] = number(sum((money(amount) for amount, _ in payments), Decimal(0)))
+            invoice["last_payment_date"] = max(paid_on for _, paid_on in payments)
+        totals.settle(invoice, self.precision(invoice["currency_id"]))
+        invoice["status"] = totals.invoice_status(invoice, self.today())
+
+    def refresh_balances(self, contact_id: str) -> None:
+        """Recomputes what a contact owes and its unused credits; its `last_modified_time` does not move."""
+        contact = self.tables["contacts"].records.get(contact_id)
+        if contact is None:
+            return
+        owed = credit = owed_base = credit_base = Decimal(0)
+        invoices, payments = self.tables["invoices"], self.tables["customerpayments"]
+        for id in invoices.find("customer", contact_id):
+            invoice = invoices.records[id]
+            if invoice["status"] not in ("draft", "void"):
+                owed += money(invoice["balance"])
+                owed_base += money(invoice["balance"]) * money(invoice["exchange_rate"])
+        for id in payments.find("customer", contact_id):
+            payment = payments.records[id]
+            credit += money(payment["unused_amount"])
+            credit_base += money(payment["unused_amount"]) * money(payment["exchange_rate"])
+        base = self.precision(self.base_currency_id)
+        contact["outstanding_receivable_amount"] = number(owed)
+        contact["outstanding_receivable_amount_bcy"] = number(rounded(owed_base, base))
+        contact["unused_credits_receivable_amount"] = number(credit)
+        contact["unused_credits_receivable_amount_bcy"] = number(rounded(credit_base, base))
+        self.tables["contacts"].touch(contact_id)
+
+    def currency_named(self, code: str) -> dict[str, Any] | None:
+        return next((found for found in self.currencies.values() if found["currency_code"] == code), None)
+
+    def _projection(self, kind: str) -> Callable[[Record], Record]:
+        if kind == "contacts":
+            return project.contact_row
+        if kind == "items":
+            return project.item_row
+        if kind == "invoices":
+            return partial(project.invoice_row, self)
+        return project.payment_row if kind == "customerpayments" else partial(project.order_row, kind)
+
+    def _currency(self, code: str, entry: tuple[str, str, str, int, str]) -> dict[str, Any]:
+        id, name, symbol, precision, pattern = entry
+        return {
+            "currency_id": id,
+            "currency_code": code,
+            "currency_name": f"{code}- {name}",
+            "currency_symbol": symbol,
+            "price_precision": precision,
+            "currency_format": pattern,
+            "is_base_currency": code == self.world.base_currency,
+            "exchange_rate": 1 if code == self.world.base_currency else 0,
+            "effective_date": "",
+        }
+
+    def _standard_taxes(self) -> list[dict[str, Any]]:
+        rates = (("460000000037049", "Consumption tax", 10), ("460000000037051", "Reduced consumption tax", 8))
+        return [
+            {
+                "tax_id": id,
+                "tax_name": name,
+                "tax_percentage": percent,
+                "tax_type": "tax",
+                "tax_specific_type": "",
+                "tax_authority_id": "",
+                "tax_authority_name": "",
+                "is_value_added": False,
+                "is_default_tax": percent == 10,
+                "is_editable": True,
+            }
+            for id, name, percent in rates
+        ]
+
+    def _user(self, id: str, name: str, email: str, role: str) -> dict[str, Any]:
+        return {
+            "user_id": id,
+            "role_id": "460000000000019",
+            "name": name,
+            "email": email,
+            "user_role": role.lower(),
+            "status": "active",
+            "is_current_user": True,
+            "photo_url": "",
+            "is_customer_segmented": False,
+            "is_vendor_segmented": False,
+            "user_type": "zoho",
+        }
+
+
+def folded(text: Any) -> str:
+    """A name as uniqueness compares it: case and outer spaces do not count (the vendor's rule is unverified)."""
+    return str(text).strip().casefold()
+
+
+def _text(column: str) -> Key:
+    return lambda record: folded(record.get(column, ""))
+
+
+def _time(column: str) -> Key:
+    return lambda record: instant(record[column])
+
+
+def _amount(column: str) -> Key:
+    return lambda record: float(record.get(column) or 0)
+
+
+def _of_primary(column: str) -> Key:
+    return lambda record: folded(project.primary(record).get(column, ""))
+
+
+def _keys(kind: str) -> dict[str, Key]:
+    """Sort columns of a kind (books-v3.md 4.2); the first is the default."""
+    if kind == "contacts":
+        return {
+            "contact_name": _text("contact_name"),
+            "first_name": _of_primary("first_name"),
+            "last_name": _of_primary("last_name"),
+            "email": _of_primary("email"),
+            "outstanding_receivable_amount": _amount("outstanding_receivable_amount"),
+            "created_time": _time("created_time"),
+            "last_modified_time": _time("last_modified_time"),
+        }
+    if kind == "items":
+        return {"name": _text("name"), "rate": _amount("rate"), "tax_name": _text("tax_name")}
+    keys = {"created_time": _time("created_time"), "date": _text("date"), "customer_name": _text("customer_name")}
+    if kind == "customerpayments":
+        return {**keys, "payment_number": _text("payment_number"), "amount": _amount("amount")}
+    keys["total"] = _amount("total")
+    if kind == "estimates":
+        return {**keys, "estimate_number": _text("estimate_number")}
+    if kind == "salesorders":
+        texts = ("salesorder_number", "shipment_date", "reference_number")
+        return {**keys, **{text: _text(text) for text in texts}, "last_modified_time": _time("last_modified_time")}
+    keys.update(invoice_number=_text("invoice_number"), due_date=_text("due_date"))
+    return {**keys, "balance": _amount("balance")}
+
+
+def _entries(kind: str) -> Callable[[Record], Entries]:
+    if kind == "contacts":
+        return _contact_entries
+    return _item_entries if kind == "items" else _document_entries
+
+
+def _custom(record: Record) -> Entries:
+    return tuple((element["api_name"], str(element["value"])) for element in record["custom_fields"])
+
+
+def _contact_entries(record: Record) -> Entries:
+    persons = tuple(("person", person["contact_person_id"]) for person in record["contact_persons"])
+    return (("name", folded(record["contact_name"])), *persons, *_custom(record))
+
+
+def _item_entries(record: Record) -> Entries:
+    sku = (("sku", record["sku"]),) if record["sku"] else ()
+    return (("name", folded(record["name"])), *sku, *_custom(record))
+
+
+def _document_entries(record: Record) -> Entries:
+    items = {line["item_id"] for line in record.get("line_items", ()) if line.get("item_id")}
+    invoices = {line["invoice_id"] for line in record.get("invoices", ()) if line.get("invoice_id")}
+    number = str(record.get("invoice_number") or record.get("estimate_number") or record.get("salesorder_number") or "")
+    return (
+        ("customer", record["customer_id"]),
+        ("number", number),
+        *(("item", id) for id in sorted(items)),
+        *(("invoice", id) for id in sorted(invoices)),
+        *_custom(record),
+    )

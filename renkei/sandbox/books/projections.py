@@ -1,0 +1,226 @@
+"""List rows and details made from the raw records (books-v3.md 6.3, 7, 10.2). Raw records are detail-shaped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from renkei.sandbox.books.fields import hash_of
+
+if TYPE_CHECKING:
+    from renkei.sandbox.books.organisation import Organisation
+    from renkei.sandbox.books.table import Record
+
+PERSON_ON_ROW = ("first_name", "last_name", "email", "phone", "mobile")
+_CONTACT_ROW = (
+    "contact_id",
+    "contact_name",
+    "company_name",
+    "website",
+    "language_code",
+    "contact_type",
+    "status",
+    "customer_sub_type",
+    "source",
+    "is_linked_with_zohocrm",
+    "payment_terms",
+    "payment_terms_label",
+    "currency_id",
+    "currency_code",
+    "outstanding_receivable_amount",
+    "unused_credits_receivable_amount",
+    "portal_status",
+    "created_time",
+    "last_modified_time",
+)
+_DETAIL_HIDES = {"addresses", "source"}
+_TEMPLATES = (
+    "invoice_template_id",
+    "estimate_template_id",
+    "creditnote_template_id",
+    "salesorder_template_id",
+    "invoice_email_template_id",
+    "estimate_email_template_id",
+    "creditnote_email_template_id",
+    "salesorder_email_template_id",
+)
+_INVOICE_ROW = (
+    "invoice_id",
+    "customer_name",
+    "customer_id",
+    "invoice_number",
+    "reference_number",
+    "date",
+    "due_date",
+    "currency_id",
+    "currency_code",
+    "is_viewed_by_client",
+    "client_viewed_time",
+    "total",
+    "balance",
+    "created_time",
+    "last_modified_time",
+    "is_emailed",
+    "reminders_sent",
+    "last_reminder_sent_date",
+    "payment_expected_date",
+    "last_payment_date",
+    "salesperson_id",
+    "salesperson_name",
+    "shipping_charge",
+    "adjustment",
+    "write_off_amount",
+    "exchange_rate",
+    "zcrm_potential_id",
+    "zcrm_potential_name",
+)
+_ORDER_ROW = (
+    "customer_id",
+    "customer_name",
+    "status",
+    "reference_number",
+    "date",
+    "currency_id",
+    "currency_code",
+    "total",
+    "created_time",
+    "last_modified_time",
+    "is_emailed",
+    "salesperson_id",
+    "salesperson_name",
+    "zcrm_potential_id",
+    "zcrm_potential_name",
+)
+_ROW_EXTRA = {
+    "estimates": ("estimate_id", "estimate_number", "expiry_date", "accepted_date", "declined_date"),
+    "salesorders": ("salesorder_id", "salesorder_number", "shipment_date", "invoiced_status", "order_status"),
+}
+
+
+def primary(contact: Record) -> dict[str, Any]:
+    """The primary contact person; empty when the contact has no person."""
+    for person in contact["contact_persons"]:
+        if person["is_primary_contact"]:
+            return dict(person)
+    return {}
+
+
+def with_flat_fields(row: Record, elements: list[dict[str, Any]]) -> Record:
+    """Adds the three list shapes of custom fields: elements, hash and flat `cf_*` keys."""
+    hashed = hash_of(elements)
+    row["custom_fields"] = elements
+    row["custom_field_hash"] = hashed
+    row.update(hashed)
+    return row
+
+
+def contact_row(contact: Record) -> Record:
+    """A contact in a list: no addresses, no persons, no notes; the primary person's own fields on top."""
+    row = {key: contact[key] for key in _CONTACT_ROW}
+    person = primary(contact)
+    for key in PERSON_ON_ROW:
+        row[key] = person.get(key, "")
+    row["customer_name" if contact["contact_type"] == "customer" else "vendor_name"] = contact["contact_name"]
+    row["outstanding_receivable_amount_bcy"] = contact["outstanding_receivable_amount_bcy"]
+    row["unused_credits_receivable_amount_bcy"] = contact["unused_credits_receivable_amount_bcy"]
+    row["outstanding_payable_amount"] = row["unused_credits_payable_amount"] = 0
+    row["outstanding_receivable_amount_formatted"] = f"{contact['outstanding_receivable_amount']:,}"
+    row["created_time_formatted"] = contact["created_time"][:10].replace("-", "/")
+    row["last_modified_time_formatted"] = contact["last_modified_time"][:10].replace("-", "/")
+    row["has_attachment"] = row["ach_supported"] = False
+    row["gst_no"] = contact.get("gst_no", "")
+    row["gst_treatment"] = contact.get("gst_treatment", "")
+    row["place_of_contact"] = contact.get("place_of_contact", "")
+    return with_flat_fields(row, contact["custom_fields"])
+
+
+def contact_detail(org: Organisation, contact: Record) -> Record:
+    """A contact by id: everything but flat `cf_*` keys and top-level names of the primary person."""
+    detail = {key: value for key, value in contact.items() if key not in _DETAIL_HIDES}
+    currency = org.currencies[contact["currency_id"]]
+    detail["custom_field_hash"] = hash_of(contact["custom_fields"])
+    detail["has_transaction"] = org.has_transactions(contact["contact_id"])
+    detail["currency_symbol"] = currency["currency_symbol"]
+    detail["price_precision"] = currency["price_precision"]
+    detail["primary_contact_id"] = primary(contact).get("contact_person_id", "")
+    detail["default_templates"] = dict.fromkeys(_TEMPLATES, "")
+    detail["lock_details"] = {}
+    detail["cards"], detail["tags"], detail["documents"] = [], [], []
+    return detail
+
+
+def item_detail(item: Record) -> Record:
+    """An item by id, and each element of /itemdetails."""
+    return {**item, "custom_field_hash": hash_of(item["custom_fields"])}
+
+
+def item_row(item: Record) -> Record:
+    """An item in a list: the vendor's live rows carry nearly the whole record."""
+    row = {**item, "item_name": item["name"], "has_attachment": False}
+    return with_flat_fields(row, item["custom_fields"])
+
+
+def invoice_row(org: Organisation, invoice: Record) -> Record:
+    """An invoice in a list, its status as of the organisation's today."""
+    row = {key: invoice[key] for key in _INVOICE_ROW}
+    row["status"] = org.status_of(invoice)
+    row["due_days"] = org.due_days(invoice)
+    row["has_attachment"] = row["ach_payment_initiated"] = False
+    row["documents"] = row["schedule_time"] = row["color_code"] = ""
+    row["current_sub_status"] = row["status"]
+    row["billing_address"] = _with_zipcode(invoice["billing_address"])
+    row["shipping_address"] = _with_zipcode(invoice["shipping_address"])
+    return with_flat_fields(row, invoice["custom_fields"])
+
+
+def invoice_detail(org: Organisation, invoice: Record) -> Record:
+    """An invoice by id, its status as of the organisation's today."""
+    detail = {**invoice, "status": org.status_of(invoice)}
+    detail["current_sub_status"] = detail["status"]
+    detail["custom_field_hash"] = hash_of(invoice["custom_fields"])
+    detail["has_attachment"] = detail["ach_payment_initiated"] = False
+    return detail
+
+
+def order_row(kind: str, document: Record) -> Record:
+    """An estimate or sales order in a list."""
+    row = {key: document.get(key, "") for key in (*_ROW_EXTRA[kind], *_ORDER_ROW)}
+    return with_flat_fields(row, document["custom_fields"])
+
+
+def order_detail(document: Record) -> Record:
+    """An estimate or sales order by id."""
+    return {**document, "custom_field_hash": hash_of(document["custom_fields"])}
+
+
+def payment_row(payment: Record) -> Record:
+    """A customer payment in a list; `invoice_number` names its invoices, joined by commas."""
+    row = {key: value for key, value in payment.items() if key not in ("invoices", "custom_fields")}
+    row["invoice_number"] = ", ".join(line["invoice_number"] for line in payment["invoices"])
+    row["bcy_amount"] = payment["bcy_amount"]
+    return with_flat_fields(row, payment["custom_fields"])
+
+
+def payment_detail(org: Organisation, payment: Record) -> Record:
+    """A customer payment by id; each invoice with its balance of now."""
+    invoices = org.tables["invoices"].records
+    lines = []
+    for line in payment["invoices"]:
+        invoice = invoices.get(line["invoice_id"])
+        lines.append(line if invoice is None else {**line, "balance_amount": invoice["balance"]})
+    return {**payment, "invoices": lines, "custom_field_hash": hash_of(payment["custom_fields"])}
+
+
+def _with_zipcode(address: dict[str, Any]) -> dict[str, Any]:
+    """Live list rows spell the postcode `zipcode`, details `zip`."""
+    return {("zipcode" if key == "zip" else key): value for key, value in address.items()}
+
+
+def detail(org: Organisation, kind: str, record: Record) -> Record:
+    """A record of any kind as GET by id answers it."""
+    if kind == "contacts":
+        return contact_detail(org, record)
+    if kind == "items":
+        return item_detail(record)
+    if kind == "invoices":
+        return invoice_detail(org, record)
+    return payment_detail(org, record) if kind == "customerpayments" else order_detail(record)

@@ -1,0 +1,234 @@
+"""The paths of /books/v3 and /invoice/v3, and the gate that every call passes (books-v3.md 1.3 to 5, 14)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from renkei.sandbox.books import documents, handlers, sales, settings
+from renkei.sandbox.books.call import Answer, Call, content_of
+from renkei.sandbox.books.errors import BooksError
+from renkei.sandbox.books.handlers import Handler
+
+if TYPE_CHECKING:
+    from renkei.sandbox.books.organisation import Organisation
+    from renkei.sandbox.books.state import BooksState
+    from renkei.sandbox.world import World
+
+PRODUCTS = {"books": "ZohoBooks", "invoice": "ZohoInvoice"}
+_METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
+_OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "DELETE": "DELETE"}
+_GROUPS = {
+    "contacts": "contacts",
+    "invoices": "invoices",
+    "invoice": "invoices",
+    "customerpayments": "customerpayments",
+    "customerpayment": "customerpayments",
+    "estimates": "estimates",
+    "estimate": "estimates",
+    "salesorders": "salesorders",
+    "salesorder": "salesorders",
+}
+_BOOKS_ONLY = ("salesorders", "salesorder")
+_OPEN = "{}"
+
+
+def _table() -> dict[tuple[str, ...], dict[str, Handler]]:
+    h = handlers
+    table: dict[str, dict[str, Handler]] = {
+        "organizations": {"GET": settings.organizations},
+        "organizations/{}": {"GET": settings.organization},
+        "users": {"GET": settings.users},
+        "users/me": {"GET": settings.me},
+        "users/{}": {"GET": settings.user},
+        "settings/currencies": {"GET": settings.currencies},
+        "settings/currencies/{}": {"GET": settings.currency},
+        "settings/taxes": {"GET": settings.taxes},
+        "settings/taxes/{}": {"GET": settings.tax},
+        "settings/fields": {"GET": settings.fields},
+        "contacts": {
+            "GET": h.listed("contacts"),
+            "POST": h.created("contacts", h.create_contact),
+            "PUT": h.upserted("contacts", h.create_contact, h.update_contact),
+        },
+        "contacts/{}": {
+            "GET": h.got("contacts"),
+            "PUT": h.updated("contacts", h.update_contact),
+            "DELETE": h.deleted("contacts", h.delete_contact, "The contact has been deleted."),
+        },
+        "contacts/{}/active": {"POST": h.activated("contacts", True)},
+        "contacts/{}/inactive": {"POST": h.activated("contacts", False)},
+        "contacts/{}/contactpersons": {"GET": h.persons_listed},
+        "contacts/{}/contactpersons/{}": {"GET": h.person_got},
+        "contacts/contactpersons": {"POST": h.person_created},
+        "contacts/contactpersons/{}": {"PUT": h.person_updated, "DELETE": h.person_deleted},
+        "contacts/contactpersons/{}/primary": {"POST": h.person_primary},
+        "contacts/{}/address": {"GET": h.addresses_listed, "POST": h.address_created},
+        "contacts/{}/address/{}": {"PUT": h.address_updated, "DELETE": h.address_deleted},
+        "contacts/{}/comments": {"GET": h.comments_listed},
+        "items": {
+            "GET": h.listed("items"),
+            "POST": h.created("items", h.create_item),
+            "PUT": h.upserted("items", h.create_item, h.update_item),
+        },
+        "items/{}": {
+            "GET": h.got("items"),
+            "PUT": h.updated("items", h.update_item),
+            "DELETE": h.deleted("items", h.delete_item, "The item has been deleted."),
+        },
+        "items/{}/active": {"POST": h.activated("items", True)},
+        "items/{}/inactive": {"POST": h.activated("items", False)},
+        "itemdetails": {"GET": h.item_details},
+        "item/{}/customfields": {"PUT": h.custom_fields_put("items")},
+        "invoices": {
+            "GET": h.listed("invoices"),
+            "POST": h.created("invoices", sales.create_invoice),
+            "PUT": h.upserted("invoices", sales.create_invoice, sales.update_invoice),
+        },
+        "invoices/{}": {
+            "GET": h.got("invoices"),
+            "PUT": h.updated("invoices", sales.update_invoice),
+            "DELETE": h.deleted("invoices", sales.delete_invoice, "The invoice has been deleted."),
+        },
+        "invoices/{}/status/sent": {"POST": sales.moved(documents.mark_sent, "Invoice status has been changed to Sent.")},
+        "invoices/{}/status/void": {"POST": sales.moved(documents.mark_void, "Invoice status has been changed to Void.")},
+        "invoices/{}/status/draft": {"POST": sales.moved(documents.mark_draft, "Status of invoice changed from void to draft")},
+        "invoices/{}/writeoff": {"POST": sales.moved(documents.write_off, "Invoice has been written off.")},
+        "invoices/{}/payments": {"GET": sales.invoice_payments},
+        "invoices/{}/payments/{}": {"DELETE": sales.invoice_payment_removed},
+        "invoice/{}/customfields": {"PUT": h.custom_fields_put("invoices")},
+        "customerpayments": {
+            "GET": h.listed("customerpayments"),
+            "POST": h.created("customerpayments", sales.create_payment),
+        },
+        "customerpayments/{}": {
+            "GET": h.got("customerpayments"),
+            "PUT": h.updated("customerpayments", sales.update_payment),
+            "DELETE": h.deleted("customerpayments", sales.delete_payment, "The payment has been deleted."),
+        },
+        "customerpayment/{}/customfields": {"PUT": h.custom_fields_put("customerpayments")},
+        "estimates": {"GET": h.listed("estimates")},
+        "estimates/{}": {"GET": h.got("estimates")},
+        "estimate/{}/customfields": {"PUT": h.custom_fields_put("estimates")},
+        "salesorders": {"GET": h.listed("salesorders")},
+        "salesorders/{}": {"GET": h.got("salesorders")},
+        "salesorder/{}/customfields": {"PUT": h.custom_fields_put("salesorders")},
+    }
+    return {tuple(path.split("/")): methods for path, methods in table.items()}
+
+
+HANDLERS = _table()
+
+
+def routes(world: World) -> list[BaseRoute]:
+    """The routes of both editions, with whole paths."""
+    return [Route(f"/{edition}/v3/{{path:path}}", _endpoint(world, edition), methods=_METHODS) for edition in PRODUCTS]
+
+
+def _endpoint(world: World, edition: str) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        row = request.scope.get("sandbox.row")
+        try:
+            answer = await _answered(world, edition, request)
+        except BooksError as error:
+            content: dict[str, Any] = {"code": error.code, "message": error.message}
+            status, code, rows = error.status, error.code, 0
+        else:
+            content = {"code": 0, "message": answer.message, **answer.content}
+            status, code, rows = answer.status, 0, answer.rows
+        if row is not None:
+            row.code, row.rows = code, rows
+        response = Response(orjson.dumps(content), status, media_type="application/json;charset=UTF-8")
+        response.raw_headers.extend(_limits_of(world, edition, request))
+        return response
+
+    return endpoint
+
+
+async def _answered(world: World, edition: str, request: Request) -> Answer:
+    """Token, organisation, limits, path, scope, body, handler: refused at the first that fails."""
+    authorization = request.headers.get("authorization")
+    if world.oauth.malformed(authorization):
+        raise BooksError(
+            401,
+            14,
+            "The request could not be authenticated as the authentication value you entered is invalid. Enter a valid "
+            "authentication value and try again.",
+        )
+    token = world.oauth.token(authorization)
+    product = PRODUCTS[edition]
+    if token is None or not token.has_product(product):
+        raise _unauthorized()
+    path = request.path_params["path"].strip("/")
+    org = _organisation(world, edition, request, needed=path != "organizations")
+    now = world.clock.now()
+    org.meter.roll(now, org.zone)
+    org.meter.take(now, world.in_flight["books"], world.limits)
+    if world.books.latency:
+        await world.sleep(world.books.latency)
+    handler, ids = _resolved(edition, request.method, path.split("/"))
+    group = _GROUPS.get(path.split("/")[0], "settings")
+    if not token.allows(f"{product}.{group}.{_OPERATIONS[request.method]}"):
+        raise _unauthorized()
+    content = None if request.method in ("GET", "DELETE") else await content_of(request)
+    query, headers = dict(request.query_params), dict(request.headers)
+    return handler(Call(world.books, org, edition, request.method, path, query, headers, content, ids))
+
+
+def _organisation(world: World, edition: str, request: Request, *, needed: bool) -> Organisation:
+    """The organisation of the query or else of the edition's header; 400/6041 for a wrong one or none."""
+    books: BooksState = world.books
+    id = _organisation_id(edition, request)
+    if id is None and not needed:
+        return books.main
+    org = books.organisations.get(id or "")
+    if org is None:
+        raise BooksError(400, 6041, f"This user is not associated with the CompanyID/CompanyName:{id or ''}.")
+    return org
+
+
+def _organisation_id(edition: str, request: Request) -> str | None:
+    return request.query_params.get("organization_id") or request.headers.get(f"x-com-zoho-{edition}-organizationid")
+
+
+def _limits_of(world: World, edition: str, request: Request) -> list[tuple[bytes, bytes]]:
+    books: BooksState = world.books
+    org = books.organisations.get(_organisation_id(edition, request) or "") or books.main
+    now = world.clock.now()
+    org.meter.roll(now, org.zone)
+    return org.meter.headers(now)
+
+
+def _resolved(edition: str, method: str, parts: list[str]) -> tuple[Handler, list[str]]:
+    """The handler of a path and what the path leaves open; 404/5 for no such path, 405/37 for no such method."""
+    found = None if edition == "invoice" and parts[0] in _BOOKS_ONLY else _match(parts)
+    if found is None:
+        raise BooksError(404, 5, "Invalid URL Passed")
+    methods, ids = found
+    if method not in methods:
+        raise BooksError(405, 37, "The HTTP method is not allowed for the requested resource")
+    return methods[method], ids
+
+
+def _match(parts: list[str]) -> tuple[dict[str, Handler], list[str]] | None:
+    """The first template that fits, literal parts before open ones."""
+    for opened in _ways(len(parts)):
+        template = tuple(_OPEN if n in opened else part for n, part in enumerate(parts))
+        methods = HANDLERS.get(template)
+        if methods is not None:
+            return methods, [parts[n] for n in opened]
+    return None
+
+
+def _ways(length: int) -> tuple[tuple[int, ...], ...]:
+    """Which parts of a path of this length may be open."""
+    return {1: ((),), 2: ((), (1,)), 3: ((), (1,), (2,)), 4: ((1,), (2,), (1, 3))}.get(length, ())
+
+
+def _unauthorized() -> BooksError:
+    return BooksError(401, 57, "You are not authorized to perform this operation")

@@ -1,0 +1,101 @@
+"""Handlers of organizations, users, currencies, taxes and custom fields (books-v3.md sections 1.5 and 12)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from renkei.sandbox.books import errors
+from renkei.sandbox.books.call import Answer, Call
+from renkei.sandbox.books.listing import paging
+
+
+def organizations(call: Call) -> Answer:
+    """GET /organizations: not paged, no organisation needed."""
+    profiles = [org.profile() for org in call.books.organisations.values()]
+    return Answer({"organizations": profiles}, rows=len(profiles))
+
+
+def organization(call: Call) -> Answer:
+    """GET /organizations/{id}. The fiscal year's first month is a name here and a number in the list."""
+    org = call.books.organisations.get(call.ids[0])
+    if org is None:
+        raise errors.BooksError(400, 6041, f"This user is not associated with the CompanyID/CompanyName:{call.ids[0]}.")
+    return Answer({"organization": {**org.profile(), "fiscal_year_start_month": "april"}})
+
+
+def users(call: Call) -> Answer:
+    """GET /users."""
+    wanted = call.query.get("filter_by", "Status.All").removeprefix("Status.").lower()
+    if wanted not in ("all", "active", "inactive", "invited", "deleted"):
+        raise errors.invalid("filter_by")
+    found = [user for user in call.org.users if wanted in ("all", user["status"])]
+    return _paged(call, "users", found)
+
+
+def me(call: Call) -> Answer:
+    """GET /users/me."""
+    user = call.org.users[0]
+    return Answer({"user": {**_user_detail(user), "is_employee": True}})
+
+
+def user(call: Call) -> Answer:
+    """GET /users/{id}."""
+    for found in call.org.users:
+        if found["user_id"] == call.ids[0]:
+            return Answer({"user": _user_detail(found)})
+    raise errors.not_found("User")
+
+
+def currencies(call: Call) -> Answer:
+    """GET /settings/currencies: not paged."""
+    found = list(call.org.currencies.values())
+    return Answer({"currencies": found}, rows=len(found))
+
+
+def currency(call: Call) -> Answer:
+    found = call.org.currencies.get(call.ids[0])
+    if found is None:
+        raise errors.not_found("Currency")
+    return Answer({"currency": found})
+
+
+def taxes(call: Call) -> Answer:
+    """GET /settings/taxes."""
+    return _paged(call, "taxes", list(call.org.taxes.values()))
+
+
+def tax(call: Call) -> Answer:
+    found = call.org.taxes.get(call.ids[0])
+    if found is None:
+        raise errors.not_found("Tax")
+    return Answer({"tax": found})
+
+
+def fields(call: Call) -> Answer:
+    """GET /settings/fields?entity=contact: the custom fields (key and shape unverified)."""
+    entity = call.query.get("entity", "")
+    if entity not in call.org.fields:
+        raise errors.invalid("entity")
+    found = [field.as_setting(entity) for field in call.org.fields[entity]]
+    return Answer({"fields": found}, rows=len(found))
+
+
+def _user_detail(user: dict[str, Any]) -> dict[str, Any]:
+    keys = ("user_id", "name", "status", "user_role", "user_type", "role_id", "photo_url")
+    return {**{key: user[key] for key in keys}, "email_ids": [{"email": user["email"], "is_selected": True}]}
+
+
+def _paged(call: Call, key: str, found: list[dict[str, Any]]) -> Answer:
+    page, per_page = paging(call.org, call.query)
+    start = (page - 1) * per_page
+    context = {
+        "page": page,
+        "per_page": per_page,
+        "has_more_page": start + per_page < len(found),
+        "report_name": key.capitalize(),
+        "applied_filter": call.query.get("filter_by", "Status.All"),
+        "sort_column": "name" if key == "users" else "tax_name",
+        "sort_order": "A",
+    }
+    rows = found[start : start + per_page]
+    return Answer({key: rows, "page_context": context}, rows=len(rows))
