@@ -7,7 +7,7 @@ A mapping joins one CRM module to one kind of Books record: `accounts` (Accounts
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -48,6 +48,7 @@ class FieldSpec:
     detail         the Books path is only in the detail, not in list rows
     personal       masked in logs
     optional       left out of the mapping where a side's metadata lacks it (`MappingSpec.without`)
+    books_else     a second Books path, read where the first one is blank, never written
     books_write    the Books path to write where it differs from the one to read (`currency_id` for `currency_code`)
     special        `active`: Books has a call of its own for it (`set_active`), no body ever carries it
     """
@@ -71,6 +72,7 @@ class FieldSpec:
     detail: bool = False
     personal: bool = False
     optional: bool = False
+    books_else: str = ""
     books_write: str = ""
     special: Literal["", "active"] = ""
     line: int = 0  # where the YAML declares it, for messages about the live system
@@ -263,9 +265,20 @@ def _of_primary_person(row: Row, key: str) -> Any:
 
 def read_raw(row: Row, spec: MappingSpec, side: Side) -> dict[str, Any]:
     """Canonical name → raw value of every mapped field that the row serves: all that the mapping sees of it."""
-    paths = ((item.name, item.path(side)) for item in spec.fields)
-    found = ((name, get_path(row, path)) for name, path in paths if path)
+    found = ((item.name, raw_value(row, item, side)) for item in spec.fields)
     return {name: raw for name, raw in found if raw is not MISSING}
+
+
+def raw_value(row: Row, item: FieldSpec, side: Side) -> Any:
+    """The field's raw value: at its path, or at `books_else` where that is blank in Books. MISSING when not served."""
+    path = item.path(side)
+    if path is None:
+        return MISSING
+    raw = get_path(row, path)
+    if side == "books" and item.books_else and (raw is MISSING or transforms.is_blank(raw)):
+        second = get_path(row, item.books_else)
+        return raw if second is MISSING else second
+    return raw
 
 
 def row_hash(row: Row, spec: MappingSpec, side: Side) -> str:
@@ -297,28 +310,20 @@ def map_frame(rows: Sequence[Row], spec: MappingSpec, side: Side, lookups: Looku
     """
     columns: dict[str, pd.Series] = {"id": pd.Series([record_id(row, spec, side) for row in rows], dtype="string")}
     for item in spec.fields:
-        columns[item.name] = bind(item, side, lookups).read_column(_raw_column(rows, item.path(side)))
+        columns[item.name] = bind(item, side, lookups).read_column(_raw_column(rows, item, side))
     return pd.DataFrame(columns)
 
 
-def _raw_column(rows: Sequence[Row], path: str | None) -> pd.Series:
-    read = _reader(path) if path else lambda row: MISSING
-    return pd.Series([read(row) for row in rows], dtype=object)
-
-
-def _reader(path: str) -> Callable[[Row], Any]:
-    if "." in path or path.startswith("cf_"):
-        return lambda row: get_path(row, path)
-    return lambda row: row.get(path, MISSING)
+def _raw_column(rows: Sequence[Row], item: FieldSpec, side: Side) -> pd.Series:
+    path = item.path(side)
+    if path and "." not in path and not path.startswith("cf_") and not item.books_else:
+        return pd.Series([row.get(path, MISSING) for row in rows], dtype=object)
+    return pd.Series([raw_value(row, item, side) for row in rows], dtype=object)
 
 
 def map_record(row: Row, spec: MappingSpec, side: Side, lookups: Lookups = NO_LOOKUPS) -> dict[str, Any]:
     """One row in canonical values, by canonical name, without the id. As a row of `map_frame`."""
-    result: dict[str, Any] = {}
-    for item in spec.fields:
-        path = item.path(side)
-        result[item.name] = bind(item, side, lookups).read(get_path(row, path)) if path else MISSING
-    return result
+    return {item.name: bind(item, side, lookups).read(raw_value(row, item, side)) for item in spec.fields}
 
 
 def values_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
