@@ -20,6 +20,7 @@
     ├ AnswerUnknown       left, and no answer came       perhaps written; recover looks it up
     ├ RecordRefused       the other system said no       this record not, others yes
     ├ NotFound            the record is not there        nothing was written
+    ├ LedgerUnavailable   the ledger cannot be used      what is journalled stands
     └ Bug                 we broke our own promise       said plainly, never caught
        └ WriteForbidden   a write was tried in a reading mode; the transport refused it
 
@@ -213,6 +214,12 @@ class NotFound(RenkeiError):
     def __init__(self, side: str, record: str) -> None:
         self.side, self.record = side, record
         super().__init__(f"{side}: {record} is not there.")
+
+
+class LedgerUnavailable(RenkeiError):
+    """The ledger's database cannot be used: disk full, locked for too long, not reachable, not ours to write."""
+
+    written = "What was written is in the journal as far as it got."
 
 
 class Bug(RenkeiError):
