@@ -113,11 +113,13 @@ class Crm(System, Protocol):
 class Books(System, Protocol):
     """Zoho Books v3 or Zoho Invoice v3 (books-v3.md). Modules: contacts, items, invoices."""
 
-    def read(self, module: str, *, since: datetime | None = None) -> AsyncIterator[Page]:
-        """List rows, 200 a page; contacts are customers only.
+    def read(self, module: str, *, since: datetime | None = None, verify: bool = False) -> AsyncIterator[Page]:
+        """List rows, 200 a page; contacts are customers only; an id comes once, as it was when first seen.
 
-        since=None     every row, by created time, proof against rows that move between pages
+        since=None     every row, by created time (items: by name)
         since=T        contacts: newest first until a row is older than T; invoices: the server's filter; items: every row
+        verify=True    a list of several pages is read a second time, backwards where it is read whole, for rows that slipped
+                       to a page already read. That happens anyway when an id came twice, which shows that rows moved.
         """
 
     async def get(self, module: str, record_id: str) -> Row | None:
