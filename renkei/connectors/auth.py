@@ -190,11 +190,12 @@ class Tokens:
     def _refusal(self, side: Side, status: int, body: Any) -> ConnectionRefused | TryAgain:
         """Section 2.4: an error may come under 200, so the body decides."""
         error = str(body.get("error", "")) if isinstance(body, dict) else ""
-        if "access denied" in error.lower() or (isinstance(body, dict) and body.get("status") == "failure") or status == 429:
+        failure = isinstance(body, dict) and body.get("status") == "failure"  # its text is localised
+        if status == 429 or (status < 500 and (failure or "access denied" in error.lower())):
             return Throttled(
                 side, "the accounts host refuses more tokens for now.", limit="token", retry_after=BLOCKED_SECONDS
             )
-        if not error:
+        if status >= 500 or not error:
             return Unreachable(side, f"no usable answer from {self._hosts.accounts} (HTTP {status}).")
         where = f"{self._hosts.accounts}: {error}."
         name = f"RENKEI_{self._alias}"

@@ -13,6 +13,7 @@ from renkei.core.errors import (
     AnswerUnknown,
     Bug,
     ConnectionRefused,
+    CredentialsRefused,
     FieldMissing,
     RenkeiError,
     ScopeMissing,
@@ -42,7 +43,9 @@ class _Module:
 
 MODULES: Mapping[str, _Module] = {
     # Inactive ones come along with Status.All; section 4.2 documents no created_time sort for items, name is the stable one.
-    "contacts": _Module("contacts", "contact", "contact_id", "created_time", {"contact_type": "customer", "filter_by": "Status.All"}),
+    "contacts": _Module(
+        "contacts", "contact", "contact_id", "created_time", {"contact_type": "customer", "filter_by": "Status.All"}
+    ),
     "items": _Module("items", "item", "item_id", "name", {"filter_by": "Status.All"}),
     "invoices": _Module("invoices", "invoice", "invoice_id", "created_time", {}),
 }
@@ -65,8 +68,8 @@ class ZohoBooks:
         """
         try:
             found = await self._organizations(self._edition)
-        except ScopeMissing as missing:
-            raise await self._wrong_edition() or missing from None
+        except (ScopeMissing, CredentialsRefused) as refused:
+            raise await self._wrong_edition() or refused from None
         for raw in found:
             if str(raw.get("organization_id")) == self._organization:
                 return Organization(
@@ -178,7 +181,8 @@ class ZohoBooks:
         """Absent keys stay. A contact's `contact_persons` would remove the persons left out: use the person calls."""
         spec = _module(module)
         body = await self._with_field_ids(module, body)
-        return await self._write("PUT", f"/{spec.path}/{_check_id(record_id)}", body, one=spec.one, id_key=spec.id, known=record_id)
+        path = f"/{spec.path}/{_check_id(record_id)}"
+        return await self._write("PUT", path, body, one=spec.one, id_key=spec.id, known=record_id)
 
     async def set_active(self, module: str, record_id: str, active: bool) -> Answer:
         spec = _module(module)
@@ -200,9 +204,8 @@ class ZohoBooks:
     async def delete(self, module: str, record_id: str) -> Answer:
         """Refused (36, 1004) while the record has transactions; there is no trash."""
         spec = _module(module)
-        return await self._write(
-            "DELETE", f"/{spec.path}/{_check_id(record_id)}", None, one=spec.one, id_key=spec.id, known=record_id
-        )
+        path = f"/{spec.path}/{_check_id(record_id)}"
+        return await self._write("DELETE", path, None, one=spec.one, id_key=spec.id, known=record_id)
 
     # counting and closing
 
