@@ -129,11 +129,7 @@ class Faults:
     def next(self, side: str, method: str, path: str) -> Fault | None:
         """The first order that strikes this request, of the kinds that act on the exchange as a whole."""
         for fault in self.orders:
-            if (
-                fault.kind not in ("page-shift", "clock-skew")
-                and fault.fits(side, method, path)
-                and self._strikes(fault)
-            ):
+            if fault.kind not in ("page-shift", "clock-skew") and fault.fits(side, method, path) and self._strikes(fault):
                 return fault
         return None
 

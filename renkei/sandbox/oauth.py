@@ -176,8 +176,7 @@ class OAuth:
         if len(grant.issued) >= NEW_TOKENS:
             return JSONResponse(
                 {
-                    "error_description": "You have made too many requests continuously. "
-                    "Please try again after some time.",
+                    "error_description": "You have made too many requests continuously. Please try again after some time.",
                     "error": "Access Denied",
                     "status": "failure",
                 },

@@ -6,12 +6,13 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from renkei.sandbox.books.state import BooksState
 from renkei.sandbox.crm.state import CrmState
 from renkei.sandbox.faults import Faults
 from renkei.sandbox.oauth import OAuth
@@ -83,7 +84,7 @@ class RequestLog:
 
     rows: list[RequestRow] = field(default_factory=list)
 
-    def __iter__(self) -> Iterable[RequestRow]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[RequestRow]:
         return iter(self.rows)
 
     def __len__(self) -> int:
@@ -116,13 +117,10 @@ class RequestLog:
     ) -> int:
         return len(self.select(side, method=method, path=path, status=status))
 
-    def sums(self) -> list[dict[str, Any]]:
+    def sums(self, side: str | None = None) -> list[dict[str, Any]]:
         """Requests by side, method and path template (ids replaced by `{id}`), most frequent first."""
-        counts = Counter((row.side, row.method, path_template(row.path)) for row in self.rows)
-        return [
-            {"side": side, "method": method, "path": path, "count": n}
-            for (side, method, path), n in counts.most_common()
-        ]
+        counts = Counter((row.side, row.method, path_template(row.path)) for row in self.select(side))
+        return [{"side": side, "method": method, "path": path, "count": n} for (side, method, path), n in counts.most_common()]
 
 
 def path_template(path: str) -> str:
@@ -169,8 +167,21 @@ class World:
         self._next_id = {"crm": 5545974000000451001, "books": 460000000000026001}
         self.oauth = OAuth(self)
         self.crm = CrmState(self)
-        self.books = _books_state(self)
+        self.books = BooksState(self)
         self.refresh_token = self.add_credentials()
+
+    def reset(self, seed_name: str) -> None:
+        """Starts both sides anew with the records of a seed; clock, credentials and limits stay."""
+        from renkei.sandbox.seeds import load
+
+        self.rng.seed(self.seed)
+        self.requests.clear()
+        self.faults.clear()
+        self.faults.counts.clear()
+        self.clock.skew.clear()
+        self.crm = CrmState(self)
+        self.books = BooksState(self)
+        load(self, seed_name)
 
     def new_id(self, side: str) -> str:
         """A fresh record id: decimal digits, strictly increasing within a side."""
@@ -181,11 +192,3 @@ class World:
     def add_credentials(self, scopes: Iterable[str] = (), user: str | None = None) -> str:
         """A further refresh token for the same client. No scopes: every scope. `user`: a CRM user id."""
         return self.oauth.issue_refresh_token(tuple(scopes), user or self.crm.sync_user["id"])
-
-
-def _books_state(world: World) -> Any:
-    try:
-        from renkei.sandbox.books.state import BooksState
-    except ImportError:
-        return None
-    return BooksState(world)

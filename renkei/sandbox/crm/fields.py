@@ -119,9 +119,7 @@ STAGES = (
     Choice("Negotiation/Review", probability=90, forecast_type="Open"),
     Choice("Closed Won", probability=100, forecast_type="Closed Won"),
     Choice("Closed Lost", probability=0, forecast_type="Closed Lost"),
-    Choice(
-        "Closed Lost to Competition", "Closed-Lost to Competition", probability=0, forecast_type="Closed Lost"
-    ),
+    Choice("Closed Lost to Competition", "Closed-Lost to Competition", probability=0, forecast_type="Closed Lost"),
 )
 
 
@@ -248,8 +246,9 @@ STANDARD: dict[str, tuple[Field, ...]] = {
         Field("Product_Category", "picklist", choices=_choices("Hardware", "Software", "CRM Applications", "Service")),
         Field("Manufacturer", "picklist", choices=_choices("AltvetPet Inc.", "LexPon Inc.", "MetBeat Corp.")),
         Field("Unit_Price", "currency", decimal_place=2),
-        Field("Usage_Unit", "picklist", choices=_choices("Box", "Carton", "Dozen", "Each", "Hours", "Piece", "Quantity",
-                                                          "Sheet")),
+        Field(
+            "Usage_Unit", "picklist", choices=_choices("Box", "Carton", "Dozen", "Each", "Hours", "Piece", "Quantity", "Sheet")
+        ),
         Field("Taxable", "boolean"),
         Field("Qty_in_Stock", "double", decimal_place=2),
         Field("Reorder_Level", "double", decimal_place=2),
@@ -334,9 +333,7 @@ def served(field: Field, id: str, modules: dict[str, str], profiles: list[dict[s
         "unique": {"casesensitive": "false"} if field.unique else {},
         "external": {"show": True, "type": "org", "allow_multiple_config": False} if field.external else None,
         "decimal_place": field.decimal_place,
-        "currency": {"precision": field.decimal_place, "rounding_option": "round_off"}
-        if field.type == "currency"
-        else {},
+        "currency": {"precision": field.decimal_place, "rounding_option": "round_off"} if field.type == "currency" else {},
         "pick_list_values": [choice_json(choice, id, n) for n, choice in enumerate(field.choices, 1)],
         "lookup": _lookup_json(field, id, modules),
         "auto_number": {},

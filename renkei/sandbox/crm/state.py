@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from renkei.sandbox.crm import org
+from renkei.sandbox.crm.budget import Budget
 from renkei.sandbox.crm.fields import CUSTOM_MODULES, MODULES, NAME_FIELD, STAGES, Field, module_fields
 from renkei.sandbox.crm.stamps import epoch, stamp
 from renkei.sandbox.crm.table import Deleted, Record, Table, View
 
 if TYPE_CHECKING:
+    from renkei.sandbox.crm.read import PageToken
     from renkei.sandbox.world import World
 
 RECYCLE_SECONDS = 60 * 86400
 PERMANENT_SECONDS = 120 * 86400
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRow:
+    """One write call as received. `trigger`: None when absent (everything fires)."""
+
+    module: str
+    operation: str
+    user: str
+    records: int
+    trigger: tuple[str, ...] | None
 
 
 class CrmState:
@@ -32,7 +46,24 @@ class CrmState:
         self.multi_currency = True
         self.currencies = org.currencies(world.base_currency)
         self.tables: dict[str, Table] = {}
-        self._index_log: list[tuple[float, str, str]] = []
+        self.budget = Budget(world, users=self.org["license_details"]["users_license_purchased"])
+        # (profile id, module, right): what a profile may not do; right is View, Create, Edit or Delete.
+        self.denied: set[tuple[str, str, str]] = set()
+        # Whether If-Modified-Since finds records of that very second (undocumented; excluding is harder on clients).
+        self.since_includes_equal = False
+        # How long a change takes to reach search and count.
+        self.index_lag_seconds = 60
+        # Undocumented behaviours, each switchable: texts are trimmed; unknown picklist values are refused.
+        self.trims_text = True
+        self.refuses_unknown_choices = True
+        # Whether taking a record out of the recycle bin moves its Modified_Time.
+        self.restore_touches = False
+        self.locks: dict[str, dict[str, Any]] = {}
+        self.variables: list[dict[str, Any]] = []
+        self.tags: dict[str, dict[str, Any]] = {}
+        self.page_tokens: dict[str, PageToken] = {}
+        self.counts: dict[tuple[str, ...], tuple[int, int]] = {}
+        self.writes: list[WriteRow] = []
         for name in MODULES:
             self.tables[name] = Table(name, self._fields(name))
             self.add_view(name, f"All {org.plural(name)}", None, system_name="ALLVIEWS")
@@ -126,6 +157,11 @@ class CrmState:
         if entry.record is None:
             raise KeyError(id)
         del table.deleted[id]
+        for name in table.uniques:
+            if entry.record.get(name) is not None and table.holder(name, entry.record[name]) is not None:
+                entry.record[name] = None
+        if self.restore_touches:
+            entry.record["Modified_Time"] = self.now_stamp()
         table.insert(entry.record)
 
     def purge(self, module: str, id: str) -> None:
@@ -155,14 +191,28 @@ class CrmState:
                     for id in list(other.children(name, child)):
                         other.update(id, {name: {"id": master}})
 
-    def add_view(
-        self, module: str, name: str, criteria: dict[str, Any] | None, *, system_name: str | None = None
-    ) -> str:
+    def tag(self, name: str) -> dict[str, Any]:
+        """The tag of that name, made when new."""
+        known = self.tags.setdefault(name, {"name": name, "id": org.fixed_id(690001 + len(self.tags))})
+        return {**known, "color_code": "#57B1FD"}
+
+    def add_view(self, module: str, name: str, criteria: dict[str, Any] | None, *, system_name: str | None = None) -> str:
         """Makes a custom view with CRM criteria JSON, evaluated live; returns its id."""
         table = self.tables[module]
         id = org.fixed_id(87501 + 40 * MODULES.index(module) + len(table.views))
         table.views[id] = View(id, name, system_name, criteria)
         return id
+
+    def keep_page_token(self, token: PageToken) -> str:
+        """Files a page token and forgets the expired ones; returns its value."""
+        now = int(self.now().timestamp())
+        for value, old in list(self.page_tokens.items()):
+            if old.expires_at > now:
+                break
+            del self.page_tokens[value]
+        value = f"{self.world.rng.getrandbits(256):064x}"
+        self.page_tokens[value] = token
+        return value
 
     # -- time ----------------------------------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ class Table:
         """Takes a new field list and rebuilds the indexes that hang on it."""
         self.fields = fields
         self.lookups = tuple(f.name for f in fields.values() if f.type == "lookup")
-        self.uniques = tuple(f.name for f in fields.values() if f.unique)
+        self.uniques = tuple(f.name for f in fields.values() if f.unique or f.external)
         self._unique = {name: {} for name in self.uniques}
         self._parents = {name: {} for name in self.lookups}
         self._check = {}
@@ -108,6 +108,10 @@ class Table:
             if modified.get(id) == at:
                 found.append(id)
         return list(dict.fromkeys(found))
+
+    def modified_count(self, low: int, high: int) -> int:
+        """At least how many ids `modified_between` gives."""
+        return bisect_left(self._log, (high + 1, "")) - bisect_left(self._log, (low, ""))
 
     def ids_above(self, id: str, *, equal: bool) -> int:
         """Position in `order` of the first id above (or at) this one."""
