@@ -46,6 +46,7 @@ class CustomField:
         return {
             "customfield_id": self.customfield_id,
             "api_name": self.api_name,
+            "placeholder": self.api_name,
             "label": self.label,
             "index": self.index,
             "data_type": self.data_type,
@@ -82,7 +83,7 @@ def applied(
 ) -> list[dict[str, Any]]:
     """`current` with the listed fields replaced; an empty value takes the element away.
 
-    An element names its field by customfield_id, api_name, label or index. BooksError code 2 for an unknown field.
+    An element names its field by customfield_id, api_name (also as placeholder), label or index. BooksError code 2 for an unknown field.
     """
     values = {element["customfield_id"]: element for element in current}
     for element in given:
@@ -101,11 +102,11 @@ def applied(
 
 def named(fields: Sequence[CustomField], element: dict[str, Any]) -> CustomField:
     """The field that an element of a body means."""
-    for key in ("customfield_id", "api_name", "label", "index"):
+    for key in ("customfield_id", "api_name", "placeholder", "label", "index"):
         if element.get(key) not in (None, ""):
-            wanted = str(element[key])
+            wanted, attribute = str(element[key]), "api_name" if key == "placeholder" else key
             for field in fields:
-                if str(getattr(field, key)) == wanted:
+                if str(getattr(field, attribute)) == wanted:
                     return field
             break
     raise invalid("custom_fields")
