@@ -83,7 +83,8 @@ def applied(
 ) -> list[dict[str, Any]]:
     """`current` with the listed fields replaced; an empty value takes the element away.
 
-    An element names its field by customfield_id, api_name (also as placeholder), label or index. BooksError code 2 for an unknown field.
+    An element names its field by customfield_id, api_name (also as placeholder), label or index. BooksError code 2 for
+    an unknown field.
     """
     values = {element["customfield_id"]: element for element in current}
     for element in given:
