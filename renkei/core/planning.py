@@ -686,6 +686,7 @@ class EntityPlan:
     carried_out: tuple[str, ...]
     notes: tuple[str, ...] = ()
     details: int = 0  # detail reads that the plan needed
+    unaside: tuple[Ref, ...] = ()  # records that are set aside no longer
     facts: Mapping[str, Any] = field(default_factory=dict)  # sizes and sums for the brakes, the tie-out
 
     def fingerprint_part(self) -> Any:

@@ -142,7 +142,7 @@ def table(direction: SyncDirection) -> Iterator[tuple[str, str, str, str, Cell]]
                 for conflict in conflicts:
                     if conflict == "newest":
                         for newest in ("crm", "books", "unknown"):
-                            cell = linked_cell(left, right, conflict, "ignore", direction, newest=newest)  # type: ignore[arg-type]
+                            cell = linked_cell(left, right, conflict, "ignore", direction, newest=newest)
                             yield "linked", left, right, f"conflicts: newest ({newest})", cell
                         continue
                     yield "linked", left, right, f"conflicts: {conflict}", linked_cell(left, right, conflict, "ignore", direction)

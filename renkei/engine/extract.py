@@ -1,0 +1,381 @@
+"""Extract: read both sides' lists into mirrors, keep the raw rows as Parquet, and say what each read was.
+
+A page is hashed, compared with the mirrors, and only what is new or changed is checked against the arrival suite, keyed
+for matching and stored. Nothing here is held in memory but ids, so a list may be as long as it likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import orjson
+import pandas as pd
+
+from renkei.core.errors import FieldMissing
+from renkei.core.mapping import MappingSpec, get_path, map_frame
+from renkei.core.matching import keys_of
+from renkei.core.planning import ListRead
+from renkei.core.records import MirrorRow, Page, QuarantineRow, Row
+from renkei.core.values import Ref, Side, parse_time, row_digest, time_text
+from renkei.engine.work import (
+    MOST_ABSENCES,
+    OVERLAP,
+    OVERLAP_ROWS,
+    EntityWork,
+    Request,
+    Rooms,
+    World,
+    account_of,
+    books_id,
+    lists_of,
+    mapping_for,
+    mappings_of,
+)
+
+CHUNK = 4000  # rows kept, checked and stored together: bounds memory, amortises the checker's fixed cost
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One list while it is being read."""
+
+    side: Side
+    module: str
+    since: datetime | None
+    complete: bool
+    seen: set[str] = field(default_factory=set)
+    rows: int = 0
+    newest: datetime | None = None
+    served_at: datetime | None = None
+    buffer: list[tuple[str, datetime | None, Row]] = field(default_factory=list)
+    outside: set[str] = field(default_factory=set)
+
+
+class Snapshot:
+    """The raw rows of one list read as a Parquet file (columns id, stamp, row); made when the first row comes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer: Any = None
+        self.rows = 0
+
+    def __enter__(self) -> Snapshot:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def add(self, rows: Sequence[tuple[str, datetime | None, Row]]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.table(
+            {
+                "id": pa.array([row_id for row_id, _, _ in rows], pa.string()),
+                "stamp": pa.array([stamp and time_text(stamp) for _, stamp, _ in rows], pa.string()),
+                "row": pa.array([orjson.dumps(row) for _, _, row in rows], pa.binary()),
+            }
+        )
+        if self._writer is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = pq.ParquetWriter(self.path, table.schema, compression="zstd", compression_level=1)
+        self._writer.write_table(table)
+        self.rows += len(rows)
+
+
+async def extract(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> None:
+    """Read every list of the entity; `work.lists` says what each read was.
+
+    raises  FieldMissing when a side lacks a mapped field; TryAgain and the like when a list could not be read to its end:
+            nothing is concluded from such a list, and the entity's run ends there.
+    """
+    if request.only:
+        await _extract_only(rooms, request, world, work, run)
+        return
+    for side, module in lists_of(rooms.spec, work.entity):
+        known = rooms.ledger.mirror_count(rooms.spec.name, side, module)
+        work.known_before[(side, module)] = known
+        if _leave_unread(rooms, work, side, module, known):
+            work.lists.append(ListRead(side, module, False, 0, 0, None, None, None, left="list_unread"))
+            work.notes.append(
+                f"{side} {module}: left unread, {known} rows are more than hourly_list_pages allow; nightly reads it"
+            )
+            continue
+        await _read_list(rooms, request, world, work, run, side, module)
+
+
+def _leave_unread(rooms: Rooms, work: EntityWork, side: Side, module: str, known: int) -> bool:
+    """Books' items have no change filter and no change sort: above the limit an hourly run leaves them to the nightly."""
+    if work.full or side != "books" or module != "items":
+        return False
+    return known > rooms.spec.budget.hourly_list_pages * 200
+
+
+async def _read_list(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str, side: Side, module: str) -> None:
+    ledger, name = rooms.ledger, rooms.spec.name
+    watermark = ledger.watermark(name, side, module, work.entity)
+    since = None
+    if not work.full and watermark is not None and watermark.stamp is not None:
+        since = request.since or overlap_start(rooms, side, module, watermark.stamp)
+    calls = rooms.crm.calls if side == "crm" else rooms.books.calls
+    before = calls().get("read", 0)
+    reading = _Reading(side, module, since, complete=since is None or module == "items")
+    path = rooms.data / "snapshots" / name / run / f"{side}-{module}.parquet"
+    with Snapshot(path) as snapshot:
+        async for page in _pages(rooms, world, work, reading, watermark is None):
+            _take(rooms, world, work, reading, page, snapshot)
+        _store(rooms, world, work, reading, snapshot)
+    gone = await _gone(rooms, world, work, reading, since)
+    if gone:
+        ledger.mark_deleted(name, side, module, gone, rooms.clock.now())
+    made = calls().get("read", 0) - before
+    work.lists.append(ListRead(side, module, reading.complete, reading.rows, made, since, reading.newest, reading.served_at))
+    ledger.add_snapshot(
+        name, run, side, module,
+        {
+            "complete": reading.complete, "since": since and time_text(since), "rows": reading.rows, "calls": made,
+            "newest": reading.newest and time_text(reading.newest), "gone": len(gone),
+            "file": str(path.relative_to(rooms.data)) if snapshot.rows else None,
+        },
+    )  # fmt: skip
+    rooms.progress("extract", work.entity, reading.rows, None)
+
+
+def overlap_start(rooms: Rooms, side: Side, module: str, newest: datetime) -> datetime:
+    """Where an incremental read begins: five minutes before the watermark, or as far back as one page reaches."""
+    start = newest - OVERLAP
+    deep = rooms.ledger.nth_newest_stamp(rooms.spec.name, side, module, OVERLAP_ROWS[side])
+    return max(start, deep) if deep is not None else start
+
+
+def crm_fields(rooms: Rooms, world: World, module: str) -> list[str]:
+    """The CRM fields that the module's mappings, our key and the customer of a contact need."""
+    fields: set[str] = {rooms.spec.crm_key}
+    for mapping in world.mappings.values():
+        if mapping.crm_module == module:
+            fields |= set(mapping.crm_fields())
+    if module == "Contacts":
+        fields.add("Account_Name")
+    return sorted(fields)
+
+
+async def _pages(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, first: bool) -> AsyncIterator[Page]:
+    """The pages of one list. Of a CRM module with a view, the rows outside it come too, as far as matching needs them."""
+    if reading.side == "books":
+        async for page in rooms.books.read(reading.module, since=reading.since, verify=first):
+            yield page
+        return
+    fields = crm_fields(rooms, world, reading.module)
+    view_name = dict(work.settings.views).get(reading.module)
+    if view_name is None:
+        async for page in rooms.crm.read(reading.module, fields, since=reading.since):
+            yield page
+        return
+    views = await rooms.crm.views(reading.module)
+    if view_name not in views:
+        raise FieldMissing("crm", reading.module, f"view {view_name!r}", fix=f"Views there are: {', '.join(sorted(views))}.")
+    outside: list[Page] = []
+    async for page in rooms.crm.read(reading.module, _key_fields(rooms, world, reading.module), since=reading.since):
+        outside.append(page)
+    if any(page.rows for page in outside):
+        async for page in rooms.crm.read(reading.module, fields, since=reading.since, view=views[view_name]):
+            yield page
+    inside = set(reading.seen)
+    for page in outside:
+        rest = [row for row in page.rows if str(row["id"]) not in inside]
+        reading.outside |= {str(row["id"]) for row in rest}
+        yield Page(rest, page.served_at, page.number)
+
+
+def _key_fields(rooms: Rooms, world: World, module: str) -> list[str]:
+    """Match keys, label and link key: all that is read of a record outside the view."""
+    fields: set[str] = {rooms.spec.crm_key}
+    for mapping in world.mappings.values():
+        if mapping.crm_module != module:
+            continue
+        wanted = {name for rule in mapping.match.keys for name, _ in rule.fields} | {name for name, _ in mapping.match.weights}
+        wanted |= set(mapping.label)
+        fields |= {item.crm.split(".")[0] for item in mapping.fields if item.crm and item.name in wanted}
+    if module == "Contacts":
+        fields.add("Account_Name")
+    return sorted(fields)
+
+
+def stamp_of(side: Side, row: Row) -> datetime | None:
+    text = row.get("Modified_Time") if side == "crm" else row.get("last_modified_time")
+    return parse_time(str(text)) if text else None
+
+
+def _take(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, page: Page, snapshot: Snapshot) -> None:
+    if reading.served_at is None:
+        reading.served_at = page.served_at
+    for row in page.rows:
+        row_id = str(row["id"]) if reading.side == "crm" else books_id(reading.module, row)
+        if row_id in reading.seen:
+            continue
+        reading.seen.add(row_id)
+        stamp = stamp_of(reading.side, row)
+        if stamp is not None and (reading.newest is None or stamp > reading.newest):
+            reading.newest = stamp
+        reading.buffer.append((row_id, stamp, row))
+    reading.rows = len(reading.seen)
+    if len(reading.buffer) >= CHUNK:
+        _store(rooms, world, work, reading, snapshot)
+    rooms.progress("extract", work.entity, reading.rows, None)
+
+
+def _store(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, snapshot: Snapshot) -> None:
+    """Compare a chunk with the mirrors; check, key and keep what differs."""
+    buffer, reading.buffer = reading.buffer, []
+    if not buffer:
+        return
+    snapshot.add(buffer)
+    side, module, name = reading.side, reading.module, rooms.spec.name
+    hashes = {row_id: list_hash(rooms, world, side, module, row) for row_id, _, row in buffer}
+    if reading.outside:
+        for row_id in reading.outside & hashes.keys():
+            hashes[row_id] = row_digest(["outside", hashes[row_id]])
+    changed = rooms.ledger.changed(name, side, module, hashes)
+    same = [row_id for row_id in hashes if row_id not in changed]
+    work.unchanged.setdefault((side, module), []).extend(same)
+    fresh = [(row_id, stamp, row) for row_id, stamp, row in buffer if row_id in changed]
+    if not fresh:
+        return
+    judge_arrival(rooms, work, side, module, [(row_id, row) for row_id, _, row in fresh if row_id not in reading.outside])
+    keys = keys_by_row(rooms, world, side, module, [row for _, _, row in fresh])
+    rows = [
+        MirrorRow(row_id, stamp, hashes[row_id], row, tuple(keys.get(row_id, ())), row_id not in reading.outside)
+        for row_id, stamp, row in fresh
+    ]
+    rooms.ledger.put_mirrors(name, side, module, rows, rooms.clock.now())
+
+
+def list_hash(rooms: Rooms, world: World, side: Side, module: str, row: Row) -> str:
+    """Hash of what matters of a list row: its stamp and what the mappings, the link key and the status say."""
+    if side == "crm":
+        return row_digest(row)
+    return row_digest(_books_parts(rooms, world, module, row))
+
+
+def _books_parts(rooms: Rooms, world: World, module: str, row: Row) -> list[Any]:
+    parts: list[Any] = [row.get("last_modified_time"), row.get("status"), row.get("customer_sub_type"), row.get("contact_type")]
+    parts.append(row.get("is_linked_with_zohocrm"))
+    for path in _books_paths(rooms, world, module):
+        value = get_path(row, path)
+        parts.append(None if not isinstance(value, (str, int, float, bool, list, dict)) else value)
+    return parts
+
+
+def _books_paths(rooms: Rooms, world: World, module: str) -> tuple[str, ...]:
+    paths = {rooms.spec.books_key}
+    for mapping in world.mappings.values():
+        if mapping.books_module == module:
+            paths |= {item.books for item in mapping.fields if item.books and not item.detail}
+    return tuple(sorted(paths))
+
+
+def keys_by_row(rooms: Rooms, world: World, side: Side, module: str, rows: Sequence[Row]) -> dict[str, list[tuple[str, str]]]:
+    """Match keys of raw rows, by id: `<mapping>.<rule>` → value; and under which customer a person stands."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    by_mapping: dict[str, list[Row]] = {}
+    for row in rows:
+        row_id = str(row["id"]) if side == "crm" else books_id(module, row)
+        mapping, _ = mapping_for(rooms.spec, Ref(side, module, row_id), row)
+        if mapping in world.mappings:
+            by_mapping.setdefault(mapping, []).append(row)
+        parent = account_of(row) if module == "Contacts" else row.get("contact_id") if module == "contact_persons" else None
+        if parent:
+            found.setdefault(row_id, []).append(("parent", str(parent)))
+    for mapping, members in by_mapping.items():
+        spec = world.mappings[mapping]
+        frame = map_frame(members, spec, side, world.lookups)
+        for row_id, keys in zip(frame["id"], keys_of(frame, spec.match), strict=True):
+            found.setdefault(str(row_id), []).extend((f"{mapping}.{rule}", value) for rule, value in keys)
+    return found
+
+
+def judge_arrival(rooms: Rooms, work: EntityWork, side: Side, module: str, rows: Sequence[tuple[str, Row]]) -> None:
+    """Check raw rows against `arrival/<side>_<module>`; failing rows wait in `work.fresh_quarantine`."""
+    if not rows:
+        return
+    frame = pd.DataFrame.from_records([row for _, row in rows])
+    frame = frame.drop(columns=[column for column in ("id",) if column in frame.columns])
+    frame.insert(0, "id", pd.Series([row_id for row_id, _ in rows], dtype="string"))
+    judgement = rooms.judge.judge(f"arrival/{side}_{module.lower()}", frame)
+    for failure in judgement.failures:
+        ref = Ref(side, module, failure.id)
+        work.fresh_quarantine.setdefault(ref, []).append(
+            QuarantineRow(ref, work.entity, failure.rule, failure.field, failure.words, failure.value)
+        )
+    for rule in judgement.table:
+        work.notes.append(f"arrival/{side}_{module.lower()}: {rule} does not hold")
+
+
+async def _gone(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, since: datetime | None) -> list[str]:
+    """Ids of known records that are proven to be deleted: in the CRM's deleted list, or absent and confirmed one by one."""
+    name, side, module = rooms.spec.name, reading.side, reading.module
+    known = rooms.ledger.mirror_ids(name, side, module) if reading.complete else set()
+    gone: set[str] = set()
+    if side == "crm" and (since is not None or known - reading.seen):
+        notices = await rooms.crm.deleted(module, since)
+        ids = {notice.id for notice in notices}
+        alive = rooms.ledger.mirrors(name, side, module, ids)
+        gone |= {row_id for row_id, mirror in alive.items() if mirror.deleted_at is None and row_id not in reading.seen}
+    absent = sorted(known - reading.seen - gone)
+    if len(absent) > MOST_ABSENCES:
+        work.notes.append(
+            f"{side} {module}: {len(absent)} known records are absent from a complete list; none was taken as deleted"
+        )
+        return sorted(gone)
+    if absent and side == "crm":
+        there = await rooms.crm.get_many(module, absent, crm_fields(rooms, world, module))
+        gone |= set(absent) - there.keys()
+    elif absent:
+        for row_id in absent:
+            if await rooms.books.get(module, row_id) is None:
+                gone.add(row_id)
+    return sorted(gone)
+
+
+async def _extract_only(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> None:
+    """Read single records and their partners by id; no list is read, nothing is concluded from absence."""
+    wanted: dict[tuple[Side, str], set[str]] = {}
+    lists = set(lists_of(rooms.spec, work.entity))
+    for ref in request.only:
+        link = rooms.ledger.link_of(rooms.spec.name, ref)
+        for one in {ref, link.crm, link.books} if link else {ref}:
+            if (one.side, one.module) in lists:
+                wanted.setdefault((one.side, one.module), set()).add(one.id)
+    for (side, module), ids in sorted(wanted.items()):
+        rows = await _fetch(rooms, world, side, module, sorted(ids))
+        reading = _Reading(side, module, None, complete=False)
+        path = rooms.data / "snapshots" / rooms.spec.name / run / f"{side}-{module}.parquet"
+        with Snapshot(path) as snapshot:
+            _take(rooms, world, work, reading, Page(list(rows.values()), rooms.clock.now(), 1), snapshot)
+            _store(rooms, world, work, reading, snapshot)
+        rooms.ledger.open_mirrors(rooms.spec.name, [Ref(side, module, row_id) for row_id in rows], side=side, module=module)
+        work.unchanged.pop((side, module), None)
+        work.lists.append(ListRead(side, module, False, len(rows), len(rows), None, None, None))
+
+
+async def _fetch(rooms: Rooms, world: World, side: Side, module: str, ids: list[str]) -> dict[str, Row]:
+    if side == "crm":
+        return await rooms.crm.get_many(module, ids, crm_fields(rooms, world, module))
+    if module == "items":
+        return await rooms.books.get_items(ids)
+    found = {}
+    for row_id in ids:
+        row = await rooms.books.get(module, row_id)
+        if row is not None:
+            found[row_id] = row
+    return found
+
+
+def specs_in_use(rooms: Rooms, entity: str, mappings: dict[str, MappingSpec]) -> list[MappingSpec]:
+    return [mappings[name] for name in mappings_of(rooms.spec, entity)]

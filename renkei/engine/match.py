@@ -1,0 +1,150 @@
+"""Match: pair what has no link yet. Decisions of people come first, then our keys, then the rules of the mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pandas as pd
+
+from renkei.core.mapping import MappingSpec
+from renkei.core.matching import MatchRules
+from renkei.core.matching import match as match_frames
+from renkei.core.planning import Known
+from renkei.core.records import Decision, Hold
+from renkei.core.values import MISSING, Ref
+from renkei.engine.recall import key_refs, load
+from renkei.engine.work import EntityWork, Rooms, World
+
+
+@dataclass(slots=True)
+class Meetings:
+    """How the unlinked records of one mapping meet. Every one of them stands in exactly one of these."""
+
+    pairs: list[tuple[Ref, Ref, str, Mapping[str, Any]]] = field(default_factory=list)  # crm, books, evidence, match
+    ambiguous: list[tuple[list[Ref], list[Ref], dict[tuple[str, str], Mapping[str, Any]]]] = field(default_factory=list)
+    alone: list[Ref] = field(default_factory=list)
+    skipped: list[Ref] = field(default_factory=list)  # by a person's decision
+    losers: dict[Ref, list[Mapping[str, Any]]] = field(default_factory=dict)
+
+
+def decisions_of(rooms: Rooms, entity: str) -> tuple[dict[tuple[str, str, str], tuple[str, str]], list[tuple[Hold, Decision]]]:
+    """(record, question, field) → (choice, hold id), and the raw list."""
+    found = [(hold, decision) for hold, decision in rooms.ledger.decisions(rooms.spec.name) if hold.entity == entity]
+    return {(str(hold.record), hold.question, hold.field or ""): (decision.choice, hold.id) for hold, decision in found}, found
+
+
+def match(rooms: Rooms, world: World, work: EntityWork, mapping: str, parents: Mapping[str, str] | None = None) -> Meetings:
+    """Meet the unlinked records of one mapping.
+
+    parents   for persons: Books customer id → CRM account id, so that only persons of one customer can meet
+    """
+    spec = world.mappings[mapping]
+    meetings = Meetings()
+    strays = _strays(work, mapping)
+    _decided(rooms, world, work, meetings, strays)
+    _by_our_keys(rooms, work, meetings, strays)
+    left = {ref: known for ref, known in strays.items() if ref.side == "crm"}
+    right = {ref: known for ref, known in strays.items() if ref.side == "books"}
+    if parents is not None:
+        right = {ref: known for ref, known in right.items() if str(known.raw.get("contact_id")) in parents}
+    if left and right:
+        result = match_frames(_frame(left, spec, None), _frame(right, spec, parents), _rules(spec))
+        for pair in result.paired:
+            crm, books = Ref("crm", spec.crm_module, pair.left), Ref("books", spec.books_module, pair.right)
+            detail = {"rule": pair.rule, "score": round(pair.score, 4), "parts": dict(pair.parts)}
+            meetings.pairs.append((crm, books, "policy", detail))
+            strays.pop(crm)
+            strays.pop(books)
+        for group in result.ambiguous:
+            lefts = [Ref("crm", spec.crm_module, one) for one in group.left]
+            rights = [Ref("books", spec.books_module, one) for one in group.right]
+            scores = {
+                (one.left, one.right): {"rule": one.rule, "score": round(one.score, 4), "parts": dict(one.parts)}
+                for one in group.candidates
+            }
+            meetings.ambiguous.append((lefts, rights, scores))
+            for ref in (*lefts, *rights):
+                strays.pop(ref, None)
+    meetings.alone = sorted(strays)
+    return meetings
+
+
+def _rules(spec: MappingSpec) -> MatchRules:
+    """Persons meet within one customer only: every key of theirs begins with it."""
+    if spec.name != "persons":
+        return spec.match
+    return replace(spec.match, keys=tuple(replace(rule, fields=(("parent", "text"), *rule.fields)) for rule in spec.match.keys))
+
+
+def _strays(work: EntityWork, mapping: str) -> dict[Ref, Known]:
+    """Unlinked, not deleted records of a mapping; quarantined ones included, with what can be read of them."""
+    return {
+        ref: known
+        for ref, known in sorted(work.known.items())
+        if work.mapping_of.get(ref) == mapping and ref not in work.linked and not known.deleted
+    }
+
+
+def _decided(rooms: Rooms, world: World, work: EntityWork, meetings: Meetings, strays: dict[Ref, Known]) -> None:
+    """`link REF`, `create` and `skip` as people decided them."""
+    _, found = decisions_of(rooms, work.entity)
+    for hold, decision in found:
+        if hold.question not in ("duplicate", "ambiguous") or hold.record not in strays:
+            continue
+        if decision.choice == "create":
+            meetings.alone.append(hold.record)
+            strays.pop(hold.record)
+        elif decision.choice == "skip":
+            meetings.skipped.append(hold.record)
+            strays.pop(hold.record)
+        elif decision.choice.startswith("link "):
+            target = Ref.parse(decision.choice.removeprefix("link ").strip())
+            if target not in work.known:
+                load(rooms, world, work, [target], extracted=False)
+                if target in work.known and target not in work.linked:
+                    strays[target] = work.known[target]
+            if target not in strays:
+                continue
+            crm, books = (hold.record, target) if hold.record.side == "crm" else (target, hold.record)
+            meetings.pairs.append((crm, books, "decision", {"rule": "decision", "by": decision.actor, "why": decision.reason}))
+            strays.pop(crm)
+            strays.pop(books)
+
+
+def _by_our_keys(rooms: Rooms, work: EntityWork, meetings: Meetings, strays: dict[Ref, Known]) -> None:
+    """A key on either side whose other record is there and unlinked is a link; several claims on one record are none."""
+    claims: dict[tuple[Ref, Ref], int] = {}
+    for ref, known in strays.items():
+        for target in key_refs(rooms, known, work.entity):
+            if target in strays:
+                pair = (ref, target) if ref.side == "crm" else (target, ref)
+                claims[pair] = claims.get(pair, 0) + 1
+    taken: dict[Ref, int] = {}
+    for crm, books in claims:
+        taken[crm] = taken.get(crm, 0) + 1
+        taken[books] = taken.get(books, 0) + 1
+    for crm, books in sorted(claims):
+        if taken[crm] == 1 and taken[books] == 1:
+            meetings.pairs.append((crm, books, "key", {"rule": "our key"}))
+            strays.pop(crm)
+            strays.pop(books)
+
+
+def _frame(members: Mapping[Ref, Known], spec: MappingSpec, parents: Mapping[str, str] | None) -> pd.DataFrame:
+    """A frame for matching: ids, canonical fields, and for persons `parent`, in the CRM's account ids on both sides."""
+    rows = list(members.values())
+    columns: dict[str, Any] = {"id": pd.Series([one.ref.id for one in rows], dtype="string")}
+    for item in spec.fields:
+        columns[item.name] = pd.Series([one.values.get(item.name, MISSING) for one in rows], dtype=object)
+    if spec.name == "persons":
+        columns["parent"] = pd.Series([_parent(one, parents) for one in rows], dtype=object)
+    return pd.DataFrame(columns)
+
+
+def _parent(known: Known, parents: Mapping[str, str] | None) -> str | None:
+    if known.ref.side == "books":
+        return (parents or {}).get(str(known.raw.get("contact_id")))
+    holder = known.raw.get("Account_Name")
+    return str(holder["id"]) if isinstance(holder, dict) and holder.get("id") else None

@@ -1,0 +1,568 @@
+"""Resolve: fetch the details that decisions need, then let core/planning.py decide every record of the entity."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from renkei.core.errors import BudgetSpent
+from renkei.core.mapping import MappingSpec, map_record, read_raw, write_fields
+from renkei.core.planning import (
+    Draft,
+    EntityPlan,
+    Known,
+    LinkedPair,
+    PlanRules,
+    base_values,
+    candidate,
+    freeze,
+    make_hold,
+    plan_ambiguous,
+    plan_create,
+    plan_duplicate,
+    plan_linked,
+)
+from renkei.core.records import Mirror, MirrorRow, QuarantineRow, Row
+from renkei.core.values import MISSING, Ref, Side, content_hash, row_digest
+from renkei.engine.extract import keys_by_row, stamp_of
+from renkei.engine.match import Meetings, decisions_of, match
+from renkei.engine.recall import load, take_mirrors
+from renkei.engine.validate import validate_canonical
+from renkei.engine.work import EntityWork, Request, Rooms, World, is_business
+
+DETAILS_AT_ONCE = 50  # asked for together and stored together: bounds what a crash has to ask again
+MOST_PERSONS = 500  # Books' cap of contact persons a customer (what-good-means.md B20)
+
+
+async def resolve(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> None:
+    """Decide the entity: work.plan holds the frozen result."""
+    rules = plan_rules(rooms, world, work)
+    draft = work.draft = Draft(work.entity)
+    work.persons = world.mappings.get("persons") if work.entity == "customers" else None
+    names = [name for name in world.mappings if world.mappings[name].entity == work.entity and name != "persons"]
+    validate_canonical(rooms, world, work, list(work.known))
+    for name in names:
+        work.meetings[name] = match(rooms, world, work, name)
+        _known_asides(rooms, work, work.meetings[name])
+    await _fetch_details(rooms, world, work, _details_needed(world, work, rules))
+    _block_claimed(rooms, work, run)
+    for name in names:
+        _plan_mapping(rooms, world, work, draft, rules, name)
+    if work.persons is not None:
+        _plan_persons(rooms, world, work, draft, rules)
+    _plan_unsynced(work, draft)
+    _plan_quarantined(work, draft)
+    work.plan = freeze_entity(work, draft)
+
+
+def plan_rules(rooms: Rooms, world: World, work: EntityWork) -> PlanRules:
+    decisions, _ = decisions_of(rooms, work.entity)
+    return PlanRules(
+        rooms.spec.name, work.settings, rooms.spec.crm_key, rooms.spec.books_key, world.lookups, work.rules, decisions
+    )
+
+
+def freeze_entity(work: EntityWork, draft: Draft) -> EntityPlan:
+    actions, verdicts, holds, agreements = freeze(draft)
+    crm = sum(1 for known in work.known.values() if known.extracted and known.ref.side == "crm")
+    books = sum(1 for known in work.known.values() if known.extracted and known.ref.side == "books")
+    unchanged = []
+    for (side, module), ids in work.unchanged.items():
+        for row_id in ids:
+            ref = Ref(side, module, row_id)
+            if ref not in draft.verdicts:
+                unchanged.append((ref, ""))
+                crm, books = (crm + 1, books) if side == "crm" else (crm, books + 1)
+    return EntityPlan(
+        work.entity, work.full, work.rules, tuple(work.lists), (crm, books), actions, agreements, verdicts, tuple(unchanged),
+        holds, tuple(sorted(set(draft.asides))), tuple(draft.links), tuple(draft.quarantine),
+        tuple(sorted(draft.carried_out)), tuple(work.notes), work.details, tuple(sorted(set(draft.unaside))),
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------------------ details
+
+
+def _details_needed(world: World, work: EntityWork, rules: PlanRules) -> list[Ref]:
+    """Books records whose detail a decision needs: linked and changed, about to be linked, about to be made in the CRM."""
+    wanted: dict[Ref, None] = {}
+    for ref, link in work.linked.items():
+        known, crm = work.known.get(ref), work.known.get(link.crm)
+        if ref.side != "books" or known is None or crm is None or known.deleted or crm.deleted or not crm.in_view:
+            continue
+        wanted[ref] = None
+    for meetings in work.meetings.values():
+        for crm, books, evidence, _ in meetings.pairs:
+            if work.known[crm].in_view and (evidence != "policy" or rules.settings.duplicates in ("overwrite", "link")):
+                wanted[books] = None
+        if rules.settings.direction == "two_way":
+            for ref in meetings.alone:
+                if ref.side == "books" and not _aside(work, ref):
+                    wanted[ref] = None
+    newest = sorted(wanted, key=lambda ref: (work.known[ref].stamp is not None, work.known[ref].stamp), reverse=True)
+    return [ref for ref in newest if not work.known[ref].complete and ref not in work.quarantine and ref.module == "contacts"]
+
+
+async def _fetch_details(rooms: Rooms, world: World, work: EntityWork, refs: list[Ref]) -> None:
+    """Details of Books customers, a chunk at a time; what the budget leaves stays incomplete and is `blocked: budget`."""
+    for start in range(0, len(refs), DETAILS_AT_ONCE):
+        chunk = refs[start : start + DETAILS_AT_ONCE]
+        answers = await asyncio.gather(*(rooms.books.get("contacts", ref.id) for ref in chunk), return_exceptions=True)
+        got: list[tuple[Ref, Row]] = []
+        for ref, answer in zip(chunk, answers, strict=True):
+            if isinstance(answer, BudgetSpent):
+                work.budget_ended = True
+            elif isinstance(answer, BaseException):
+                raise answer
+            elif answer is None:
+                rooms.ledger.mark_deleted(rooms.spec.name, "books", "contacts", [ref.id], rooms.clock.now())
+                work.known[ref].deleted = True
+            else:
+                got.append((ref, answer))
+                work.details += 1
+        persons = take_details(rooms, world, [(ref.id, answer) for ref, answer in got])
+        mirrors = rooms.ledger.mirrors(rooms.spec.name, "books", "contacts", [ref.id for ref, _ in got])
+        for mirror in mirrors.values():
+            _take_again(rooms, world, work, mirror)
+        if work.persons is not None:
+            load(rooms, world, work, persons, extracted=True)
+        rooms.progress("details", work.entity, min(start + DETAILS_AT_ONCE, len(refs)), len(refs))
+        if work.budget_ended:
+            work.notes.append(f"{len(refs) - start - len(got)} details wait for tomorrow's calls")
+            break
+    again = [ref for ref in refs if work.known[ref].complete]
+    again += [ref for ref in work.known if ref.module == "contact_persons"]
+    validate_canonical(rooms, world, work, again)
+
+
+def _take_again(rooms: Rooms, world: World, work: EntityWork, mirror: Mirror) -> None:
+    before = work.known[mirror.ref]
+    take_mirrors(rooms, world, work, [mirror], extracted=before.extracted)
+    work.known[mirror.ref].blocked = before.blocked
+
+
+def take_details(rooms: Rooms, world: World, details: list[tuple[str, Row]]) -> list[Ref]:
+    """Store details of Books customers and mirror their persons; returns the persons that are new, changed or gone."""
+    ledger, name, now = rooms.ledger, rooms.spec.name, rooms.clock.now()
+    ledger.put_details(name, "books", "contacts", [(row_id, stamp_of("books", detail), detail) for row_id, detail in details])
+    if "persons" not in world.mappings:
+        return []
+    spec = world.mappings["persons"]
+    rows: dict[str, Row] = {}
+    parents: list[str] = []
+    for row_id, detail in details:
+        if not is_business(detail):
+            continue
+        parents.append(row_id)
+        for person in detail.get("contact_persons") or []:
+            rows[str(person["contact_person_id"])] = {**person, "contact_id": row_id}
+    hashes = {person_id: row_digest([row["contact_id"], read_raw(row, spec, "books")]) for person_id, row in rows.items()}
+    changed = ledger.changed(name, "books", "contact_persons", hashes)
+    stamps = {row_id: stamp_of("books", detail) for row_id, detail in details}
+    keys = keys_by_row(rooms, world, "books", "contact_persons", [rows[person_id] for person_id in changed])
+    ledger.put_mirrors(
+        name, "books", "contact_persons",
+        [
+            MirrorRow(one, stamps[rows[one]["contact_id"]], hashes[one], rows[one], tuple(keys.get(one, ())))
+            for one in sorted(changed)
+        ],
+        now,
+    )  # fmt: skip
+    before = ledger.by_keys(name, "books", "contact_persons", [("parent", parent) for parent in parents])
+    gone = sorted({one for ids in before.values() for one in ids} - rows.keys())
+    if gone:
+        ledger.mark_deleted(name, "books", "contact_persons", gone, now)
+    return [Ref("books", "contact_persons", one) for one in sorted({*changed, *gone})]
+
+
+# -------------------------------------------------------------------------------------------------------- the mapping
+
+
+def _block_claimed(rooms: Rooms, work: EntityWork, run: str) -> None:
+    for ref in rooms.ledger.claimed(rooms.spec.name, rooms.clock.now(), run):
+        if ref in work.known:
+            work.known[ref].blocked = "claimed"
+
+
+def _plan_mapping(rooms: Rooms, world: World, work: EntityWork, draft: Draft, rules: PlanRules, mapping: str) -> None:
+    spec = world.mappings[mapping]
+    for link in sorted({link.id: link for link in work.linked.values()}.values(), key=lambda one: one.id):
+        crm, books = work.known.get(link.crm), work.known.get(link.books)
+        if crm is None or books is None or work.mapping_of.get(link.crm) != mapping:
+            continue
+        _plan_link(work, draft, spec, LinkedPair(link, crm, books, *_bases(work, spec, rules, link.id)), rules)
+    meetings: Meetings = work.meetings[mapping]
+    asides = _known_asides(rooms, work, meetings)
+    for crm_ref, books_ref, evidence, detail in sorted(meetings.pairs, key=lambda pair: pair[0]):
+        _plan_pair(work, draft, spec, work.known[crm_ref], work.known[books_ref], rules, evidence, detail, asides)
+    for lefts, rights, scores in meetings.ambiguous:
+        _plan_group(work, draft, rules, lefts, rights, scores, asides)
+    unread: set[str] = {item.side for item in work.lists if item.left}
+    for ref in meetings.alone:
+        _plan_alone(work, draft, spec, work.known[ref], rules, asides, unread)
+    for ref in meetings.skipped:
+        draft.asides.append((ref, "decision_skip", ""))
+        draft.say(work.known[ref], "skipped", "decision_skip")
+        _carried(draft, rules, ref)
+
+
+def _bases(
+    work: EntityWork, spec: MappingSpec, rules: PlanRules, link: str
+) -> tuple[Mapping[str, object] | None, Mapping[str, object] | None]:
+    base = work.bases.get(link)
+    if base is None:
+        return None, None
+    return base_values(base.crm, spec, "crm", rules.lookups), base_values(base.books, spec, "books", rules.lookups)
+
+
+def _plan_link(
+    work: EntityWork, draft: Draft, spec: MappingSpec, pair: LinkedPair, rules: PlanRules, parent: Ref | None = None
+) -> None:
+    bad = [known for known in (pair.crm, pair.books) if known.ref in work.quarantine]
+    if bad:
+        for known in (pair.crm, pair.books):
+            if known not in bad:
+                draft.say(known, "blocked", "partner_quarantined")
+        return
+    if pair.link.mapping != spec.name and not pair.crm.deleted:
+        hold = make_hold(
+            rules.connection, draft.entity, "moved_account", pair.crm, None, [candidate(pair.books, {})], ("keep", "unlink")
+        )
+        draft.holds[hold.id] = hold
+        for known in (pair.crm, pair.books):
+            draft.say(known, "held", "moved_account", detail={"hold": hold.id})
+        return
+    _fit_kind(pair.crm, pair.books, spec, rules)
+    plan_linked(draft, spec, pair, rules, parent=parent)
+
+
+def _fit_kind(crm: Known, books: Known, spec: MappingSpec, rules: PlanRules) -> None:
+    """A Books customer whose kind was changed by hand still belongs to its link: read it under the link's mapping."""
+    if set(books.values) != {item.name for item in spec.fields}:
+        books.values = map_record(books.raw, spec, "books", rules.lookups)
+
+
+def _known_asides(rooms: Rooms, work: EntityWork, meetings: Meetings) -> dict[Ref, tuple[str, str]]:
+    refs = [ref for pair in meetings.pairs for ref in pair[:2]] + meetings.alone
+    refs += [ref for lefts, rights, _ in meetings.ambiguous for ref in (*lefts, *rights)]
+    found: dict[Ref, tuple[str, str]] = {}
+    by_list: dict[tuple[Side, str], list[str]] = {}
+    for ref in refs:
+        by_list.setdefault((ref.side, ref.module), []).append(ref.id)
+    for (side, module), ids in by_list.items():
+        for row_id, why in rooms.ledger.asides(rooms.spec.name, side, module, ids).items():
+            found[Ref(side, module, row_id)] = why
+    work.asides.update(found)
+    return found
+
+
+def _aside(work: EntityWork, ref: Ref) -> bool:
+    return ref in work.asides
+
+
+def _plan_pair(
+    work: EntityWork,
+    draft: Draft,
+    spec: MappingSpec,
+    crm: Known,
+    books: Known,
+    rules: PlanRules,
+    evidence: str,
+    detail: Mapping[str, object],
+    asides: Mapping[Ref, tuple[str, str]],
+    parent: Ref | None = None,
+) -> None:
+    bad = [known for known in (crm, books) if known.ref in work.quarantine]
+    if bad:
+        for known in (crm, books):
+            if known not in bad:
+                draft.say(known, "blocked", "partner_quarantined", detail={"candidates": [candidate(bad[0], detail)]})
+        return
+    mark = content_hash([crm.hash, books.hash, rules.rules])
+    for known in (crm, books):
+        why = asides.get(known.ref)
+        if evidence == "policy" and why is not None and (why[1] == "" or why[1] == mark):
+            for one in (crm, books):
+                draft.say(
+                    one, "skipped", why[0] if one is known else "set_aside", detail={"candidates": [candidate(books, detail)]}
+                )
+            return
+        if why is not None:
+            draft.unaside.append(known.ref)
+    if evidence == "decision":
+        _carried(draft, rules, crm.ref)
+        _carried(draft, rules, books.ref)
+    plan_duplicate(draft, spec, crm, books, rules, evidence=evidence, match=detail, parent=parent)
+
+
+def _plan_group(
+    work: EntityWork,
+    draft: Draft,
+    rules: PlanRules,
+    lefts: list[Ref],
+    rights: list[Ref],
+    scores: Mapping[tuple[str, str], Mapping[str, object]],
+    asides: Mapping[Ref, tuple[str, str]],
+) -> None:
+    crm = [work.known[ref] for ref in lefts if ref not in work.quarantine and asides.get(ref, ("", "x"))[1] != ""]
+    books = [work.known[ref] for ref in rights if ref not in work.quarantine and asides.get(ref, ("", "x"))[1] != ""]
+    for ref in (*lefts, *rights):
+        why = asides.get(ref)
+        if why is not None and why[1] == "" and ref not in work.quarantine:
+            draft.say(work.known[ref], "skipped", why[0])
+    if crm and books:
+        plan_ambiguous(draft, crm, books, rules, scores)
+        asked = {Ref.parse(str(item["record"])) for hold in draft.holds.values() for item in hold.candidates}
+        asked |= {hold.record for hold in draft.holds.values()}
+        for known in (*crm, *books):
+            if known.ref not in draft.verdicts and known.ref not in asked:
+                draft.say(known, "held", "ambiguous")
+    else:
+        for known in (*crm, *books):
+            draft.say(
+                known,
+                "blocked",
+                "partner_quarantined" if any(ref in work.quarantine for ref in (*lefts, *rights)) else "set_aside",
+            )
+
+
+def _plan_alone(
+    work: EntityWork,
+    draft: Draft,
+    spec: MappingSpec,
+    known: Known,
+    rules: PlanRules,
+    asides: Mapping[Ref, tuple[str, str]],
+    unread: set[str],
+) -> None:
+    if known.ref in work.quarantine:
+        return
+    if not known.extracted:
+        return
+    why = asides.get(known.ref)
+    decided = any(record == str(known.ref) and choice == "create" for (record, _, _), (choice, _) in rules.decisions.items())
+    if why is not None and not decided:
+        draft.say(known, "skipped", why[0])
+        return
+    if decided:
+        _carried(draft, rules, known.ref)
+        if why is not None:
+            draft.unaside.append(known.ref)
+    target = "books" if known.ref.side == "crm" else "crm"
+    if target in unread:
+        draft.say(known, "blocked", "list_unread")
+        return
+    if spec.name == "accounts" and target == "books":
+        persons = _travelling_persons(work, known, rules, work.persons)
+        plan_create(draft, spec, known, "books", rules, persons=persons, distinct=decided and _label_taken(work, known))
+        return
+    plan_create(
+        draft, spec, known, "books" if target == "books" else "crm", rules, distinct=decided and _label_taken(work, known)
+    )
+
+
+def _label_taken(work: EntityWork, known: Known) -> bool:
+    """A person chose to create beside a Books record of the same name: its label must differ."""
+    return any(one.ref.side == "books" and one.label == known.label for one in work.known.values())
+
+
+def _carried(draft: Draft, rules: PlanRules, ref: Ref) -> None:
+    for (record, question, _), (_, hold) in rules.decisions.items():
+        if record == str(ref) and question in ("duplicate", "ambiguous"):
+            draft.carried_out.add(hold)
+
+
+# ------------------------------------------------------------------------------------------------------------ persons
+
+
+def _travelling_persons(work: EntityWork, account: Known, rules: PlanRules, spec: MappingSpec | None) -> list[tuple[Ref, Row]]:
+    """The account's contacts as contact-person bodies for its create; the first becomes the primary person."""
+    if spec is None:
+        return []
+    bodies = []
+    for known in _contacts_of(work, account.ref.id):
+        if known.ref in work.linked or known.ref in work.quarantine or not known.in_view or known.blocked or known.deleted:
+            continue
+        values = {
+            item.name: known.values[item.name]
+            for item in spec.fields
+            if item.travels_to("books") and known.values.get(item.name) not in (None, MISSING, "")
+        }
+        bodies.append((known.ref, write_fields(spec, "books", values, None, rules.lookups)))
+        if len(bodies) == MOST_PERSONS:
+            break
+    return bodies
+
+
+def _contacts_of(work: EntityWork, account: str) -> Iterable[Known]:
+    index = work.by_account
+    if not index:
+        for ref, known in sorted(work.known.items()):
+            if ref.module == "Contacts" and work.mapping_of.get(ref) == "persons":
+                holder = known.raw.get("Account_Name")
+                if isinstance(holder, dict) and holder.get("id"):
+                    index.setdefault(str(holder["id"]), []).append(known)
+    return index.get(account, [])
+
+
+def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, rules: PlanRules) -> None:
+    """Contacts of accounts and contact persons of their customers, once the customers are decided."""
+    spec = world.mappings["persons"]
+    accounts = _parents(rooms, work, draft)
+    by_books = {books: account for account, (books, _) in accounts.items()}
+    for link in sorted({link.id: link for link in work.linked.values()}.values(), key=lambda one: one.id):
+        crm, books = work.known.get(link.crm), work.known.get(link.books)
+        if crm is None or books is None or work.mapping_of.get(link.crm) != "persons":
+            continue
+        parent = Ref("books", "contacts", str(books.raw.get("contact_id") or ""))
+        account = (crm.raw.get("Account_Name") or {}).get("id")
+        if (
+            link.mapping == "persons"
+            and account
+            and accounts.get(str(account), (parent.id, ""))[0] != parent.id
+            and not crm.deleted
+        ):
+            hold = make_hold(
+                rules.connection, draft.entity, "moved_account", crm, None, [candidate(books, {})], ("keep", "unlink")
+            )
+            draft.holds[hold.id] = hold
+            for known in (crm, books):
+                draft.say(known, "held", "moved_account", detail={"hold": hold.id})
+            continue
+        _plan_link(work, draft, spec, LinkedPair(link, crm, books, *_bases(work, spec, rules, link.id)), rules, parent=parent)
+    meetings = match(rooms, world, work, "persons", by_books)
+    travelling = {ref for action in draft.actions.values() for ref in action.carries}
+    asides = _known_asides(rooms, work, meetings)
+    for crm_ref, books_ref, evidence, detail in sorted(meetings.pairs, key=lambda pair: pair[0]):
+        books = work.known[books_ref]
+        parent = Ref("books", "contacts", str(books.raw.get("contact_id")))
+        _plan_pair(work, draft, spec, work.known[crm_ref], books, rules, evidence, detail, asides, parent=parent)
+    for lefts, rights, scores in meetings.ambiguous:
+        _plan_group(work, draft, rules, lefts, rights, scores, asides)
+    counts: dict[str, int] = {}
+    for ref in meetings.alone:
+        known = work.known[ref]
+        if ref in work.quarantine or ref in asides:
+            if ref in asides and ref not in work.quarantine:
+                draft.say(known, "skipped", asides[ref][0])
+            continue
+        if ref.side == "crm":
+            _plan_crm_person(work, draft, spec, known, rules, accounts, travelling, counts)
+        else:
+            _plan_books_person(work, draft, spec, known, rules, by_books)
+    for ref in meetings.skipped:
+        draft.asides.append((ref, "decision_skip", ""))
+        draft.say(work.known[ref], "skipped", "decision_skip")
+        _carried(draft, rules, ref)
+
+
+def _parents(rooms: Rooms, work: EntityWork, draft: Draft) -> dict[str, tuple[str, str]]:
+    """CRM account id → (Books customer id, key of the action that links them in this run or "")."""
+    wanted = {
+        str((known.raw.get("Account_Name") or {}).get("id"))
+        for ref, known in work.known.items()
+        if ref.module == "Contacts" and isinstance(known.raw.get("Account_Name"), dict)
+    }
+    found: dict[str, tuple[str, str]] = {}
+    for account, link in rooms.ledger.links(rooms.spec.name, "crm", "Accounts", wanted).items():
+        if link.dead is None:
+            found[account] = (link.books.id, "")
+    customers = {str(known.raw.get("contact_id")) for ref, known in work.known.items() if ref.module == "contact_persons"}
+    for customer, link in rooms.ledger.links(rooms.spec.name, "books", "contacts", customers).items():
+        if link.crm.module == "Accounts" and link.dead is None:
+            found[link.crm.id] = (customer, "")
+    for action in draft.actions.values():
+        if action.verb == "link" and action.module == "Accounts" and action.target and action.source:
+            found[action.target.id] = (action.source.id, action.key)
+    return found
+
+
+def _plan_crm_person(
+    work: EntityWork,
+    draft: Draft,
+    spec: MappingSpec,
+    known: Known,
+    rules: PlanRules,
+    accounts: Mapping[str, tuple[str, str]],
+    travelling: set[Ref],
+    counts: dict[str, int],
+) -> None:
+    account = Ref("crm", "Accounts", str((known.raw.get("Account_Name") or {}).get("id")))
+    if known.ref in travelling:
+        key = draft.creating[account]
+        draft.creating[known.ref] = key
+        draft.say(known, "created", "with_customer", actions=(key,))
+        return
+    if not known.extracted:
+        return
+    if account.id in accounts:
+        books, link_action = accounts[account.id]
+        parent = work.known.get(Ref("books", "contacts", books))
+        if books not in counts:
+            counts[books] = len((parent.raw.get("contact_persons") or []) if parent else [])
+        if counts[books] >= MOST_PERSONS:
+            work.quarantine[known.ref] = [
+                QuarantineRow(
+                    known.ref,
+                    work.entity,
+                    "target_limit",
+                    "last_name",
+                    f"Books takes {MOST_PERSONS} contact persons a customer",
+                    known.label,
+                )
+            ]
+            return
+        counts[books] += 1
+        needs = (link_action,) if link_action else ()
+        plan_create(draft, spec, known, "books", rules, needs=needs, parent={"contact_id": books})
+        return
+    if not known.in_view:
+        draft.say(known, "skipped", "out_of_view")
+        return
+    verdict = draft.verdicts.get(account)
+    if verdict is not None and verdict.outcome == "created":
+        draft.say(known, "blocked", "customer_created_first")
+    elif verdict is not None and verdict.outcome == "skipped":
+        draft.say(known, "skipped", f"customer_{verdict.reason}")
+    else:
+        draft.say(known, "blocked", "customer_not_linked")
+
+
+def _plan_books_person(
+    work: EntityWork, draft: Draft, spec: MappingSpec, known: Known, rules: PlanRules, by_books: Mapping[str, str]
+) -> None:
+    customer = Ref("books", "contacts", str(known.raw.get("contact_id")))
+    if not known.extracted:
+        return
+    if rules.settings.direction == "to_books":
+        draft.say(known, "skipped", "direction")
+    elif customer.id in by_books:
+        plan_create(draft, spec, known, "crm", rules, parent={"Account_Name": {"id": by_books[customer.id]}})
+    elif customer in draft.creating:
+        key = draft.creating[customer]
+        plan_create(draft, spec, known, "crm", rules, needs=(key,), parent={"Account_Name": {"id": {"$created": key}}})
+    else:
+        verdict = draft.verdicts.get(customer)
+        draft.say(known, "skipped" if verdict and verdict.outcome == "skipped" else "blocked", "customer_not_linked")
+
+
+# ------------------------------------------------------------------------------------------------------- what is left
+
+
+def _plan_unsynced(work: EntityWork, draft: Draft) -> None:
+    for ref, known in work.known.items():
+        mapping = work.mapping_of.get(ref, "")
+        if known.extracted and ref not in draft.verdicts and ref not in work.quarantine:
+            if known.deleted:
+                draft.say(known, "skipped", "deleted")
+            elif mapping.startswith("!"):
+                draft.say(known, "skipped", mapping[1:])
+
+
+def _plan_quarantined(work: EntityWork, draft: Draft) -> None:
+    for ref, rows in sorted(work.quarantine.items()):
+        known = work.known[ref]
+        if not known.extracted:
+            continue
+        draft.quarantine.extend(rows)
+        draft.say(known, "quarantined", rows[0].rule, detail={"rules": [[row.rule, row.field, row.words] for row in rows]})

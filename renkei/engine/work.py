@@ -1,0 +1,201 @@
+"""What the stages of one run hand to each other: the rooms they may use, the request, and the work on one entity."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from renkei.core.connection import ConnectionSpec, EntitySettings
+from renkei.core.mapping import Lookups, MappingSpec, SummariesSpec
+from renkei.core.planning import Draft, EntityPlan, Known, ListRead
+from renkei.core.ports import Books, Clock, Crm, Judge, Ledger
+from renkei.core.records import Base, Link, Mirror, Organization, QuarantineRow, Row
+from renkei.core.values import Ref, Side, content_hash
+
+ENTITIES = ("customers", "products", "summaries")
+
+# A batch that died gives its lock back by itself: longer than the slowest single call with all its retries.
+LOCK_TTL = timedelta(minutes=10)
+# Servers' clocks and late commits: a row may become visible with a stamp a little older than the newest seen.
+OVERLAP = timedelta(minutes=5)
+# …but re-reading the overlap stays one page a list: the nightly full compare covers what lies deeper.
+OVERLAP_ROWS = {"crm": 1500, "books": 150}
+# More absent records than this are not confirmed one by one: something is wrong with the list, and a brake will say so.
+MOST_ABSENCES = 200
+
+
+@dataclass(slots=True)
+class Rooms:
+    """Everything a run may use, for one connection. `progress` is told (stage, entity, done, of) and may ignore it."""
+
+    spec: ConnectionSpec
+    mappings: Mapping[str, MappingSpec]
+    summaries: SummariesSpec
+    crm: Crm
+    books: Books
+    ledger: Ledger
+    judge: Judge
+    clock: Clock
+    data: Path
+    configuration: Mapping[str, Any]
+    code: str
+    allow_writes: Callable[[bool], None]
+    flush_calls: Callable[[str | None], None]
+    progress: Callable[[str, str, int, int | None], None] = lambda stage, entity, done, of: None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a run is asked to do. `only`: single records; `since`: read from then on instead of from the watermark."""
+
+    entities: tuple[str, ...] = ENTITIES
+    full: bool = False
+    only: tuple[Ref, ...] = ()
+    since: datetime | None = None
+    plan_only: bool = False
+    flow: str = "cli"
+    actor: str = "unknown"
+    kind: str = "sync"
+    release: tuple[str, ...] = ()
+    released_by: str = ""
+
+
+@dataclass(slots=True)
+class World:
+    """What both organisations look like, read once a run: identities, lookups, fields that a side lacks."""
+
+    crm: Organization
+    books: Organization
+    lookups: Lookups
+    minor_units: Mapping[str, int]
+    mappings: Mapping[str, MappingSpec]
+    currencies: Mapping[Side, frozenset[str]]
+
+
+@dataclass(slots=True)
+class EntityWork:
+    """One entity on its way through the stages."""
+
+    entity: str
+    full: bool
+    rules: str
+    settings: EntitySettings
+    lists: list[ListRead] = field(default_factory=list)
+    unchanged: dict[tuple[Side, str], list[str]] = field(default_factory=dict)
+    fresh_quarantine: dict[Ref, list[QuarantineRow]] = field(default_factory=dict)
+    mirrors: dict[Ref, Mirror] = field(default_factory=dict)
+    known: dict[Ref, Known] = field(default_factory=dict)
+    mapping_of: dict[Ref, str] = field(default_factory=dict)
+    links: dict[str, Link] = field(default_factory=dict)
+    bases: dict[str, Base] = field(default_factory=dict)
+    linked: dict[Ref, Link] = field(default_factory=dict)
+    quarantine: dict[Ref, list[QuarantineRow]] = field(default_factory=dict)
+    meetings: dict[str, Any] = field(default_factory=dict)  # mapping name → match.Meetings
+    asides: dict[Ref, tuple[str, str]] = field(default_factory=dict)
+    persons: MappingSpec | None = None
+    by_account: dict[str, list[Known]] = field(default_factory=dict)
+    draft: Draft | None = None
+    details: int = 0
+    known_before: dict[tuple[Side, str], int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    plan: EntityPlan | None = None
+    budget_ended: bool = False
+    halted: str = ""
+    computed: dict[str, Any] = field(default_factory=dict)  # summaries: what was computed, for the tie-out
+
+
+Stage = Callable[..., Awaitable[Any]]
+
+
+def lists_of(spec: ConnectionSpec, entity: str) -> Sequence[tuple[Side, str]]:
+    """The lists that an entity reads, CRM first."""
+    if entity == "customers":
+        modules = spec.customers.modules
+        crm: list[tuple[Side, str]] = []
+        if modules in ("accounts", "accounts_and_contacts"):
+            crm.append(("crm", "Accounts"))
+        if modules in ("contacts", "accounts_and_contacts"):
+            crm.append(("crm", "Contacts"))
+        return [*crm, ("books", "contacts")]
+    if entity == "products":
+        return [("crm", "Products"), ("books", "items")]
+    raise ValueError(f"no lists for {entity}")
+
+
+def mappings_of(spec: ConnectionSpec, entity: str) -> tuple[str, ...]:
+    """Names of the mappings that are in use for an entity under the connection's settings."""
+    if entity == "products":
+        return ("products",)
+    modules = spec.customers.modules
+    if modules == "accounts":
+        return ("accounts",)
+    if modules == "contacts":
+        return ("contacts",)
+    if spec.customers.include_contacts_without_account:
+        return ("accounts", "contacts", "persons")
+    return ("accounts", "persons")
+
+
+def settings_of(spec: ConnectionSpec, entity: str) -> EntitySettings:
+    return spec.products if entity == "products" else spec.customers
+
+
+def mapping_for(spec: ConnectionSpec, ref: Ref, row: Row) -> tuple[str, str]:
+    """(mapping name, "") or ("", why this record is not synced)."""
+    modules = spec.customers.modules
+    if ref.module == "Products" or ref.module == "items":
+        return "products", ""
+    if ref.module == "Accounts":
+        return "accounts", ""
+    if ref.module == "contact_persons":
+        return "persons", ""
+    if ref.module == "Contacts":
+        if modules == "contacts":
+            return "contacts", ""
+        if account_of(row):
+            return "persons", ""
+        return ("contacts", "") if spec.customers.include_contacts_without_account else ("", "no_account")
+    business = is_business(row)
+    if business:
+        return ("accounts", "") if modules != "contacts" else ("", "module_not_synced")
+    if modules == "contacts" or (modules == "accounts_and_contacts" and spec.customers.include_contacts_without_account):
+        return "contacts", ""
+    return "", "module_not_synced"
+
+
+def account_of(row: Row) -> str | None:
+    """The id of a CRM contact's account."""
+    holder = row.get("Account_Name")
+    return str(holder["id"]) if isinstance(holder, dict) and holder.get("id") else None
+
+
+def is_business(row: Row) -> bool:
+    """Books rows say it (`customer_sub_type`, seen live); where they do not, a company name does."""
+    kind = row.get("customer_sub_type")
+    if kind in ("business", "individual"):
+        return bool(kind == "business")
+    return bool(str(row.get("company_name") or "").strip())
+
+
+def rules_hash(rooms: Rooms, entity: str) -> str:
+    """Hash of everything that decides an entity: another hash makes its next run a full compare."""
+    if entity == "summaries":
+        return content_hash([rooms.configuration.get("summaries"), rooms.spec.books.hosts.api, rooms.spec.organization])
+    names = mappings_of(rooms.spec, entity)
+    chosen = rooms.configuration.get("connection", {})
+    return content_hash(
+        [
+            chosen.get(entity), chosen.get("keys"), rooms.spec.organization, rooms.spec.edition,
+            [rooms.configuration.get("mappings", {}).get(name) for name in names],
+        ]
+    )  # fmt: skip
+
+
+ID_KEYS = {"contacts": "contact_id", "items": "item_id", "invoices": "invoice_id", "contact_persons": "contact_person_id"}
+
+
+def books_id(module: str, row: Row) -> str:
+    return str(row[ID_KEYS[module]])
