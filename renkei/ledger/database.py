@@ -1,0 +1,257 @@
+"""One connection to SQLite or PostgreSQL, its transactions and what its errors mean.
+
+The connection is in autocommit mode and transactions are begun here by hand, so that a read takes no lock, a write
+takes SQLite's write lock at once (BEGIN IMMEDIATE), and calls inside `transaction()` join one another. It belongs to
+one event loop; a transaction must not be held across an `await`, or another task's writes would join it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import orjson
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Engine,
+    Executable,
+    Row,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy import exc as sql_errors
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.types import Text
+
+from renkei.core.errors import AskedWrongly, Bug, LedgerUnavailable
+
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+
+BUSY_SECONDS = 30
+_SQLITE_SETTINGS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}",
+    "PRAGMA cache_size=-65536",
+    "PRAGMA temp_store=MEMORY",
+)
+
+
+def connect(url: str) -> Engine:
+    """An engine for `sqlite:///FILE` or `postgresql://…`; makes the parent folder of a SQLite file."""
+    address = _address(url)
+    if address.get_backend_name() == "sqlite":
+        return _sqlite_engine(address)
+    return create_engine(address, isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=0)
+
+
+def _address(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except sql_errors.ArgumentError:
+        raise AskedWrongly(
+            "RENKEI_LEDGER_URL is not a database address.", fix="Write sqlite:///var/renkei.db or postgresql://…"
+        ) from None
+    if address.drivername in ("postgresql", "postgres"):
+        address = address.set(drivername="postgresql+psycopg")
+    if address.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
+        raise AskedWrongly(
+            f"A ledger cannot stand on {address.drivername}.", fix="Write sqlite:///var/renkei.db or postgresql://…"
+        )
+    return address
+
+
+def _sqlite_engine(address: URL) -> Engine:
+    if address.database and address.database != ":memory:":
+        try:
+            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as reason:
+            raise LedgerUnavailable(
+                f"The ledger's folder {Path(address.database).parent} cannot be made ({reason.strerror}).",
+                fix="Choose another place with RENKEI_LEDGER_URL.",
+            ) from reason
+    engine = create_engine(
+        address, isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=0, connect_args={"timeout": BUSY_SECONDS}
+    )
+
+    @event.listens_for(engine, "connect")
+    def _settings(connection: Any, record: object) -> None:
+        for setting in _SQLITE_SETTINGS:
+            connection.execute(setting)
+
+    return engine
+
+
+def columns(row: AnyRow) -> dict[str, Any]:
+    """A row as a dictionary by column name."""
+    return {str(name): value for name, value in row._mapping.items()}
+
+
+def unavailable(reason: sql_errors.DBAPIError) -> LedgerUnavailable:
+    """The database's own trouble in words that say what to do."""
+    words = str(reason.orig).strip().splitlines()[0] if str(reason.orig).strip() else type(reason.orig).__name__
+    lowered = words.lower()
+    if "full" in lowered or "no space" in lowered:
+        fix = "Make room on the disk of the ledger, then run again."
+    elif "locked" in lowered or "lock timeout" in lowered:
+        fix = "Another process is writing to the ledger; wait for it to end, then run again."
+    elif "readonly" in lowered or "read-only" in lowered or "unable to open" in lowered or "permission" in lowered:
+        fix = "Check RENKEI_LEDGER_URL and who owns the file and its folder."
+    else:
+        fix = "Check that the database is up and that RENKEI_LEDGER_URL is right, then run again."
+    return LedgerUnavailable(f"The ledger cannot be used: {words}.", fix=fix)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """SQLAlchemy's errors as ours: trouble of the database is LedgerUnavailable, a broken rule of ours a Bug."""
+    try:
+        yield
+    except (sql_errors.OperationalError, sql_errors.InterfaceError) as reason:
+        raise unavailable(reason) from reason
+    except sql_errors.IntegrityError as reason:
+        raise Bug(f"The ledger refused a row: {str(reason.orig).strip().splitlines()[0]}.") from reason
+    except sql_errors.DBAPIError as reason:
+        if reason.connection_invalidated:
+            raise unavailable(reason) from reason
+        raise Bug(f"The ledger refused a statement: {str(reason.orig).strip().splitlines()[0]}.") from reason
+
+
+class Database:
+    """What every part of the ledger stands on: reading, writing, joining transactions, upserts, lists of ids."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._depth = 0
+        self._failed = False
+        with translated():
+            self._connection: Connection = engine.connect()
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._is_sqlite
+
+    @property
+    def connection(self) -> Connection:
+        """SQLAlchemy's connection, for migrations."""
+        return self._connection
+
+    def perform(self, statement: Executable) -> CursorResult[Any]:
+        """One statement, in the open transaction if there is one."""
+        return self._execute(statement)
+
+    def close(self) -> None:
+        """Close the connection; an open transaction is lost."""
+        self._connection.close()
+        self._engine.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All calls inside are committed together, or none. Joins a transaction that is already open."""
+        if self._depth:
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+            return
+        self._command("BEGIN IMMEDIATE" if self._is_sqlite else "BEGIN")
+        self._depth, self._failed = 1, False
+        try:
+            yield
+            if self._failed:
+                raise Bug("A statement of this transaction failed and the caller went on.")
+            self._command("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+        finally:
+            self._depth = 0
+
+    def _command(self, words: str) -> None:
+        with translated():
+            self._connection.exec_driver_sql(words)
+
+    def _roll_back(self) -> None:
+        """End the transaction where the database has not ended it by itself (a full disk, a lost connection)."""
+        try:
+            self._connection.exec_driver_sql("ROLLBACK")
+        except sql_errors.DBAPIError:
+            self._connection.close()
+            self._connection = self._engine.connect()
+
+    def _execute(
+        self, statement: Executable, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        try:
+            with translated():
+                result: CursorResult[Any] = self._connection.execute(statement, rows)
+                return result
+        except BaseException:
+            self._failed = True
+            raise
+
+    def _write(self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> int:
+        """Rows touched, where the driver says. An empty list of rows does nothing."""
+        if rows is not None and not rows:
+            return 0
+        with self.transaction():
+            return self._execute(statement, rows).rowcount
+
+    def _read(self, statement: Executable) -> Sequence[AnyRow]:
+        with translated():
+            return self._execute(statement).all()
+
+    def _one(self, statement: Executable) -> AnyRow | None:
+        with translated():
+            return self._execute(statement).first()
+
+    def _scalar(self, statement: Executable) -> Any:
+        with translated():
+            return self._execute(statement).scalar()
+
+    def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
+
+    def _upsert(self, table: Table, update: Iterable[str], *, where: ColumnElement[bool] | None = None) -> Executable:
+        """Insert, or set the columns `update` of the row that holds the primary key (only `where`, if given)."""
+        statement = self._insert(table)
+        return statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns),
+            set_={name: statement.excluded[name] for name in update},
+            where=where,
+        )
+
+    def _upsert_changed(self, table: Table, update: Sequence[str]) -> Executable:
+        """As `_upsert`, but a row that would stay as it is is not written again."""
+        statement = self._insert(table)
+        changed: ColumnElement[bool] | None = None
+        for name in update:
+            differs = table.c[name].is_distinct_from(statement.excluded[name])
+            changed = differs if changed is None else changed | differs
+        return statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns),
+            set_={name: statement.excluded[name] for name in update},
+            where=changed,
+        )
+
+    def _among(self, column: Column[str], values: Iterable[str]) -> ColumnElement[bool]:
+        """`column` is one of these, however many: one parameter holds them all."""
+        listed = list(values)
+        if self._is_sqlite:
+            each = func.json_each(bindparam(None, orjson.dumps(listed).decode(), type_=Text()))
+            return column.in_(select(literal_column("value")).select_from(each))
+        return column == func.any(bindparam(None, listed, type_=postgresql.ARRAY(Text())))

@@ -1,0 +1,164 @@
+"""Documents in typed columns for sums; calls counted by organisation and day; access tokens behind a lease."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import and_, delete, func, insert, or_, select, update
+
+from renkei.core.records import DocumentRow
+from renkei.core.values import Side
+from renkei.ledger.codec import day_or_none, moment, moment_or_none, moment_text, moment_text_or_none
+from renkei.ledger.database import AnyRow, Database
+from renkei.ledger.tables import api_calls, documents, token_refreshes, tokens
+
+_CHUNK = 2000
+_FIELDS = ("number", "customer", "currency", "dated", "due", "status", "total", "balance", "last_payment", "stamp")
+_REFRESHES_KEPT = timedelta(days=1)
+
+
+class Documents(Database):
+    def put_documents(self, connection: str, rows: Sequence[DocumentRow]) -> None:
+        """Insert or replace; a row that stays as it is is not written again. Amounts keep their exact digits."""
+        last = {(row.module, row.id): row for row in rows}
+        self._write(self._upsert_changed(documents, _FIELDS), [_document_row(connection, row) for row in last.values()])
+
+    def remove_documents(self, connection: str, module: str, ids: Iterable[str]) -> None:
+        self._write(
+            delete(documents).where(
+                documents.c.connection == connection, documents.c.module == module, self._among(documents.c.id, ids)
+            )
+        )
+
+    def documents(self, connection: str, module: str, customers: Iterable[str] | None = None) -> Iterator[list[DocumentRow]]:
+        """In chunks, ordered by customer and id; None: of all customers."""
+        wanted = None if customers is None else list(customers)
+        customer, document = "", ""
+        while True:
+            statement = select(documents).where(
+                documents.c.connection == connection,
+                documents.c.module == module,
+                or_(
+                    documents.c.customer > customer,
+                    and_(documents.c.customer == customer, documents.c.id > document),
+                ),
+            )
+            if wanted is not None:
+                statement = statement.where(self._among(documents.c.customer, wanted))
+            rows = self._read(statement.order_by(documents.c.customer, documents.c.id).limit(_CHUNK))
+            if not rows:
+                return
+            yield [_document(row) for row in rows]
+            customer, document = rows[-1].customer, rows[-1].id
+
+    def document_customers(self, connection: str, module: str, ids: Iterable[str]) -> dict[str, str]:
+        """document id → customer id."""
+        rows = self._read(
+            select(documents.c.id, documents.c.customer).where(
+                documents.c.connection == connection, documents.c.module == module, self._among(documents.c.id, ids)
+            )
+        )
+        return {row[0]: row[1] for row in rows}
+
+
+class Calls(Database):
+    def add_calls(self, organization: str, side: Side, day: str, kind: str, calls: int, run: str | None) -> None:
+        """Add to the day's count. `day` is an ISO date as the organisation counts its days."""
+        statement = self._insert(api_calls)
+        self._write(
+            statement.on_conflict_do_update(
+                index_elements=list(api_calls.primary_key.columns),
+                set_={"calls": api_calls.c.calls + statement.excluded.calls},
+            ),
+            [{"organization": organization, "side": side, "day": day, "kind": kind, "run": run or "", "calls": calls}],
+        )
+
+    def calls_on(self, organization: str, side: Side, day: str) -> int:
+        """All kinds, all runs, all processes."""
+        statement = select(func.coalesce(func.sum(api_calls.c.calls), 0)).where(
+            api_calls.c.organization == organization, api_calls.c.side == side, api_calls.c.day == day
+        )
+        return int(self._scalar(statement))
+
+
+class Tokens(Database):
+    def token(self, alias: str) -> tuple[str, datetime] | None:
+        """Encrypted token and the time it ends (past or not), or None."""
+        row = self._one(select(tokens.c.encrypted, tokens.c.ends).where(tokens.c.alias == alias))
+        return None if row is None or row.encrypted is None else (row.encrypted, moment(row.ends))
+
+    def lease_refresh(self, alias: str, owner: str, now: datetime, ttl: timedelta) -> bool:
+        """True: this owner alone may refresh until now + ttl. A lease that has ended goes to who asks first."""
+        free = or_(tokens.c.lease_owner.is_(None), tokens.c.lease_ends <= moment_text(now), tokens.c.lease_owner == owner)
+        row = {"alias": alias, "lease_owner": owner, "lease_ends": moment_text(now + ttl)}
+        return self._write(self._upsert(tokens, ("lease_owner", "lease_ends"), where=free), [row]) == 1
+
+    def refreshes(self, alias: str, since: datetime) -> int:
+        """Refreshes recorded since then (inclusive), by any process; kept for a day."""
+        statement = select(func.count()).where(token_refreshes.c.alias == alias, token_refreshes.c.at >= moment_text(since))
+        return int(self._scalar(statement))
+
+    def save_token(self, alias: str, encrypted: str, ends: datetime, now: datetime) -> None:
+        """Store it, record one refresh, end the lease."""
+        row = {
+            "alias": alias,
+            "encrypted": encrypted,
+            "ends": moment_text(ends),
+            "lease_owner": None,
+            "lease_ends": None,
+        }
+        with self.transaction():
+            self._write(self._upsert(tokens, ("encrypted", "ends", "lease_owner", "lease_ends")), [row])
+            self._write(
+                delete(token_refreshes).where(
+                    token_refreshes.c.alias == alias, token_refreshes.c.at < moment_text(now - _REFRESHES_KEPT)
+                )
+            )
+            self._write(insert(token_refreshes), [{"alias": alias, "at": moment_text(now)}])
+
+    def drop_lease(self, alias: str, owner: str) -> None:
+        """End the lease if this owner holds it."""
+        self._write(
+            update(tokens).where(tokens.c.alias == alias, tokens.c.lease_owner == owner).values(lease_owner=None, lease_ends=None)
+        )
+
+
+def _document_row(connection: str, row: DocumentRow) -> dict[str, str | None]:
+    return {
+        "connection": connection,
+        "module": row.module,
+        "id": row.id,
+        "number": row.number,
+        "customer": row.customer,
+        "currency": row.currency,
+        "dated": _day_text(row.dated),
+        "due": _day_text(row.due),
+        "status": row.status,
+        "total": str(row.total),
+        "balance": str(row.balance),
+        "last_payment": _day_text(row.last_payment),
+        "stamp": moment_text_or_none(row.stamp),
+    }
+
+
+def _document(row: AnyRow) -> DocumentRow:
+    return DocumentRow(
+        module=row.module,
+        id=row.id,
+        number=row.number,
+        customer=row.customer,
+        currency=row.currency,
+        dated=day_or_none(row.dated),
+        due=day_or_none(row.due),
+        status=row.status,
+        total=Decimal(row.total),
+        balance=Decimal(row.balance),
+        last_payment=day_or_none(row.last_payment),
+        stamp=moment_or_none(row.stamp),
+    )
+
+
+def _day_text(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()

@@ -1,0 +1,40 @@
+"""The ledger as one object: everything of core/ports.py Ledger on SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from renkei.ledger.database import connect
+from renkei.ledger.documents import Calls, Documents, Tokens
+from renkei.ledger.evidence import new_salt
+from renkei.ledger.holds import Holds
+from renkei.ledger.links import Links
+from renkei.ledger.migrate import migrate
+from renkei.ledger.plans import Plans
+from renkei.ledger.runs import Runs
+from renkei.ledger.verify import Verifying
+
+
+class SqlLedger(Runs, Holds, Links, Plans, Verifying, Documents, Calls, Tokens):
+    """One connection to a ledger that has been migrated. Belongs to one event loop; `close()` when done.
+
+    `salt` gives random bytes for the hashes of details; they come from the system, never from the run's own chance,
+    so that a repeatable run does not make them guessable.
+    """
+
+    def __init__(self, url: str, *, salt: Callable[[], bytes] = new_salt) -> None:
+        super().__init__(connect(url), salt)
+
+
+def open_ledger(url: str, *, salt: Callable[[], bytes] = new_salt) -> SqlLedger:
+    """Open `sqlite:///FILE` (its folder is made) or `postgresql://…` and bring its tables up to date.
+
+    AskedWrongly for another kind of address, LedgerUnavailable when the database cannot be used.
+    """
+    ledger = SqlLedger(url, salt=salt)
+    try:
+        migrate(ledger)
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
