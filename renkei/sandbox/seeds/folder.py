@@ -58,7 +58,7 @@ class _Seeding:
     def __init__(self, world: World) -> None:
         self.world = world
         self.ids: dict[str, dict[str, str]] = {name: {} for name in CRM_REFERENCES | set(BOOKS)}
-        self.taxes = {str(tax["tax_percentage"]): id for id, tax in world.books.main.taxes.items()}
+        self.taxes = {"0": ""} | {str(tax["tax_percentage"]): id for id, tax in world.books.main.taxes.items()}
 
     def users(self, sheet: Sheet) -> None:
         """Adds the CRM users of a sheet; a user of the organisation with the same e-mail is that user."""
