@@ -1,0 +1,166 @@
+"""From a YAML document to a validated model, or faults in words: where, what, and the nearest name that would be right."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from rapidfuzz import fuzz, process
+
+from renkei.config.yaml_reader import Document
+from renkei.core.errors import Fault
+
+M = TypeVar("M", bound=BaseModel)
+NEAR = 60.0  # rapidfuzz ratio from which a name is worth proposing: a swapped letter or two in a short word
+LISTED = 40  # a longer list of known names would hide the fault
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """The most similar known name, or None when none is near."""
+    found = process.extractOne(word, sorted(names), scorer=fuzz.ratio, score_cutoff=NEAR)
+    return found[0] if found else None
+
+
+def unknown(what: str, word: str, names: Iterable[str]) -> str:
+    """`unknown transform 'emial'; did you mean 'email'?` or, when nothing is near, the names that there are."""
+    known = sorted(names)
+    near = nearest(word, known)
+    if near:
+        return f"unknown {what} {word!r}; did you mean {near!r}?"
+    listed = f"; known are {', '.join(known) or 'none'}" if len(known) <= LISTED else ""
+    return f"unknown {what} {word!r}{listed}"
+
+
+def validated(document: Document, model: type[M]) -> tuple[M | None, list[Fault]]:
+    """The document as a model, or None and every fault of its content. Faults of form are in the document already."""
+    if document.data is None:
+        return None, []
+    if not isinstance(document.data, dict):
+        return None, [document.fault((), "a mapping of keys is expected here")]
+    try:
+        return model.model_validate(document.data), []
+    except ValidationError as error:
+        return None, [_fault(document, model, entry) for entry in error.errors(include_url=False)]
+
+
+def _fault(document: Document, model: type[BaseModel], entry: ErrorDetails) -> Fault:
+    path, kind = _path_in(document, entry["loc"]), entry["type"]
+    if entry["loc"][-1] == "[key]":
+        return document.fault(path, _words(entry), at_key=True)
+    if kind == "extra_forbidden":
+        return document.fault(path, unknown("key", str(path[-1]), _known_keys(model, entry["loc"][:-1])), at_key=True)
+    if kind == "missing":
+        word = f"{entry['loc'][-1]!r} is missing{_choice_hint(model, entry['loc'])}"
+        return document.fault((*path, entry["loc"][-1]), word, at_key=True)
+    return document.fault(path, _words(entry))
+
+
+def _path_in(document: Document, loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """pydantic's location without the parts that are not in the file (union members)."""
+    path: tuple[int | str, ...] = ()
+    for part in loc:
+        if (*path, part) in document.values:
+            path = (*path, part)
+    return path
+
+
+def _words(entry: ErrorDetails) -> str:
+    given, kind, context = entry["input"], entry["type"], entry.get("ctx", {})
+    shown = _shown(given)
+    if kind == "literal_error":
+        expected = str(context["expected"])
+        names = [name.strip("' ") for name in expected.replace(" or ", ", ").split(",")]
+        near = nearest(str(given), names) if isinstance(given, str) else None
+        hint = f"; did you mean {near!r}?" if near else ""
+        return f"{shown} is not one of {', '.join(names)}{hint}"
+    if kind == "string_type":
+        if isinstance(given, (int, float)) and not isinstance(given, bool):
+            return f'a text is expected; write "{given}" in quotes'
+        return f"a text is expected, not {shown}"
+    if kind == "string_pattern_mismatch":
+        return f"{shown} has not the form {_FORMS.get(str(context['pattern']), context['pattern'])}"
+    if kind in _EXPECTED:
+        return f"{_EXPECTED[kind]} is expected, not {shown}"
+    if kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
+        return f"{shown} must be {_BOUNDS[kind]} {next(iter(context.values()))}"
+    return f"{entry['msg']} (given: {shown})"
+
+
+_EXPECTED = {
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "list_type": "a list",
+    "dict_type": "a mapping of keys",
+    "model_type": "a mapping of keys",
+    "too_short": "at least one entry",
+}
+_BOUNDS = {
+    "greater_than": "greater than",
+    "greater_than_equal": "at least",
+    "less_than": "less than",
+    "less_than_equal": "at most",
+}
+_FORMS = {
+    r"^[a-z][a-z0-9_-]{0,39}$": "of a name: small letters, digits, _ and -, at most 40",
+    r"^[A-Z][A-Z0-9_]{0,39}$": "of a credentials word: capitals, digits and _",
+    r"^https?://[^\s/?#]+/?$": "of an address without a path, such as https://www.zohoapis.jp",
+    r"^\d{4}-\d{2}-\d{2}$": "YYYY-MM-DD",
+    r"^[A-Za-z][A-Za-z0-9_]*$": "of an API name: letters, digits and _",
+    r"^[A-Za-z][A-Za-z0-9_]*(\.id)?$": "of a CRM field: its API name, for a lookup with .id behind",
+    r"^\d{5,20}$": "of an organisation id: digits in quotes",
+    r"^cf_[a-z0-9_]+$": "of a Books custom field: cf_ and small letters, digits and _",
+    r"^expect_[a-z_]+$": "of an expectation: expect_…",
+}
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "an empty value"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "a mapping of keys"
+    if isinstance(value, list):
+        return "a list"
+    return repr(value) if isinstance(value, str) else str(value)
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The types that an annotation stands for, without None and metadata."""
+    if get_origin(annotation) is Annotated:
+        return _members(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [member for part in get_args(annotation) if part is not type(None) for member in _members(part)]
+    return [annotation]
+
+
+def _types_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[Any]:
+    found: list[Any] = [model]
+    for part in loc:
+        following: list[Any] = []
+        for kind in found:
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                if part in kind.model_fields:
+                    following += _members(kind.model_fields[str(part)].annotation)
+            elif get_origin(kind) is dict:
+                following += _members(get_args(kind)[1])
+            elif get_origin(kind) is list:
+                following += _members(get_args(kind)[0])
+        found = following or found
+    return found
+
+
+def _known_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    kinds = [kind for kind in _types_at(model, loc) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return [name for kind in kinds for name in kind.model_fields]
+
+
+def _choice_hint(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    """For a missing word out of few: which ones there are."""
+    words = [str(word) for kind in _types_at(model, loc) for word in get_args(kind) if isinstance(word, str)]
+    return f"; it is one of {', '.join(words)}" if words else ""
