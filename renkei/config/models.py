@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 
 class Strict(BaseModel):
@@ -95,6 +97,11 @@ class BrakesModel(Strict):
     sums_share: Share | None = 0.5
     first_run_needs_approval: bool = True
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The word `off` stands for all of them."""
+        return {"anyOf": [{"const": "off"}, handler.resolve_ref_schema(handler(core_schema))]}
+
 
 BRAKES_OFF: dict[str, Any] = {
     "creates": None,
@@ -110,11 +117,7 @@ def _off(value: Any) -> Any:
     return dict(BRAKES_OFF) if value == "off" else value
 
 
-BrakesOrOff = Annotated[
-    BrakesModel,
-    BeforeValidator(_off),
-    WithJsonSchema({"anyOf": [{"const": "off"}, {"$ref": "#/$defs/BrakesModel"}]}),
-]
+BrakesOrOff = Annotated[BrakesModel, BeforeValidator(_off)]
 
 
 class RightsModel(Strict):
