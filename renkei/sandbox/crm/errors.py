@@ -56,7 +56,7 @@ def media_type() -> Refusal:
 
 def invalid_module(index: int = 0) -> Refusal:
     details = {"resource_path_index": index}
-    return Refusal("INVALID_MODULE", "the module name given seems to be invalid", details)
+    return Refusal("INVALID_MODULE", "The module name given seems to be invalid", details)
 
 
 def invalid_path_id(index: int, message: str = "the id given seems to be invalid") -> Refusal:

@@ -35,8 +35,6 @@ def served(state: CrmState, module: str) -> list[dict[str, Any]]:
             "sequence_number": str(number),
             "status": "visible",
             "action": None,
-            "connectedmodule": None,
-            "linkingmodule": None,
             "customize_fields": True,
             "customize_sort": True,
             "customize_display_label": True,

@@ -13,6 +13,8 @@ from renkei.sandbox.crm.org import ADMINISTRATOR, fixed_id, plural
 from renkei.sandbox.crm.state import CrmState
 from renkei.sandbox.crm.table import Table, View
 
+MADE = "2025-04-01T00:00:00+09:00"
+MAKER = "5545974000000411007"
 USER_TYPES = (
     "AllUsers",
     "ActiveUsers",
@@ -136,8 +138,8 @@ def _module(state: CrmState, name: str) -> dict[str, Any]:
         "arguments": [],
         "access_type": "org_based",
         "status": "visible",
-        "modified_by": None,
-        "modified_time": None,
+        "modified_by": render.author(state, MAKER),
+        "modified_time": MADE,
         "profiles": [{"name": profile["name"], "id": profile["id"]} for profile in state.profiles.values()],
     }
 
@@ -149,7 +151,7 @@ def _asked_module(call: Call) -> Table:
         raise errors.required_param("module")
     table = call.state.tables.get(name)
     if table is None:
-        raise Refusal("INVALID_MODULE", "the module name given seems to be invalid", {"param_name": "module"})
+        raise Refusal("INVALID_MODULE", "The module name given seems to be invalid", {"param_name": "module"})
     return table
 
 
@@ -203,12 +205,10 @@ def _layout(state: CrmState, table: Table) -> dict[str, Any]:
         "visible": True,
         "source": "standard",
         "has_more_profiles": False,
-        "created_time": None,
-        "created_by": None,
-        "modified_time": None,
-        "modified_by": None,
-        "created_for": None,
-        "convert_mapping": {},
+        "created_time": MADE,
+        "created_by": render.author(state, MAKER),
+        "modified_time": MADE,
+        "modified_by": render.author(state, MAKER),
         "show_business_card": True,
         "display_type": 1,
         "api_name": "Standard",
@@ -217,8 +217,7 @@ def _layout(state: CrmState, table: Table) -> dict[str, Any]:
         "actions_allowed": {"edit": True, "rename": True, "clone": True, "downgrade": False, "delete": False,
                             "deactivate": False, "set_layout_permissions": True, "add_field": True},
         "profiles": [
-            {"default": True, "name": profile["name"], "id": profile["id"], "_default_view": None,
-             "_default_assignment_view": None}
+            {"default": True, "name": profile["name"], "id": profile["id"]}
             for profile in state.profiles.values()
         ],
         "sections": [
@@ -229,13 +228,11 @@ def _layout(state: CrmState, table: Table) -> dict[str, Any]:
                 "display_label": f"{SINGULAR[table.module]} Information",
                 "sequence_number": 1,
                 "column_count": 2,
-                "tab_traversal": 2,
                 "issubformsection": False,
                 "isSubformSection": False,
                 "generated_type": "default",
                 "type": "used",
                 "reorder_rows": None,
-                "properties": None,
                 "actions_allowed": {"edit": True, "delete": False},
                 "fields": section_fields,
             }
@@ -247,16 +244,7 @@ def custom_views(call: Call) -> Answer:
     """GET /settings/custom_views?module=..."""
     table = _asked_module(call)
     views = [_view(call.state, table, view) for view in table.views.values()]
-    default = next(iter(table.views))
-    info = {
-        "per_page": 200,
-        "count": len(views),
-        "page": 1,
-        "more_records": False,
-        "default": default,
-        "translation": {"public_views": "Public Views", "other_users_views": "Other Users Views"},
-    }
-    return Answer(200, {"custom_views": views, "info": info}, rows=len(views))
+    return Answer(200, {"custom_views": views, "info": _views_info(table, len(views))}, rows=len(views))
 
 
 def custom_view(call: Call) -> Answer:
@@ -269,12 +257,26 @@ def custom_view(call: Call) -> Answer:
     whole = {
         **_view(call.state, table, view),
         "criteria": view.criteria,
-        "fields": [{"api_name": name, "id": _field_id(table.module, names.index(name))} for name in names[:5]],
-        "sort_by": None,
-        "sort_order": None,
-        "shared_to": None,
+        "fields": [{"api_name": name, "id": _field_id(table.module, names.index(name)), "_pin": False} for name in names[:5]],
+        "shared_to": [],
     }
-    return Answer(200, {"custom_views": [whole]}, rows=1)
+    return Answer(200, {"custom_views": [whole], "info": _views_info(table, 1)}, rows=1)
+
+
+def _views_info(table: Table, count: int) -> dict[str, Any]:
+    return {
+        "per_page": 200,
+        "count": count,
+        "page": 1,
+        "more_records": False,
+        "default": next(iter(table.views)),
+        "translation": {
+            "public_views": "Public Views",
+            "other_users_views": "Other Users Views",
+            "shared_with_me": "Shared With Me",
+            "created_by_me": "Created By Me",
+        },
+    }
 
 
 def _view(state: CrmState, table: Table, view: View) -> dict[str, Any]:
@@ -290,12 +292,13 @@ def _view(state: CrmState, table: Table, view: View) -> dict[str, Any]:
         "locked": False,
         "favorite": None,
         "last_accessed_time": None,
-        "modified_time": None,
-        "modified_by": None,
-        "created_time": None,
-        "created_by": None,
+        "modified_time": MADE,
+        "modified_by": render.author(state, MAKER),
+        "created_time": MADE,
+        "created_by": render.author(state, MAKER),
         "access_type": "public",
-        "module": {"api_name": table.module, "id": state.module_ids[table.module]},
+        "offline": False,
+        "module": {"api_name": table.module, "id": state.module_ids[table.module], "name": table.module},
     }
 
 
@@ -313,7 +316,7 @@ def pipeline(call: Call) -> Answer:
     for number, choice in enumerate(stage.choices, 1):
         value = choice_json(choice, stage_id, number)
         wanted = ("display_value", "actual_value", "sequence_number", "forecast_category", "forecast_type", "id")
-        maps.append({**{key: value[key] for key in wanted}, "delete": False, "colour_code": None})
+        maps.append({**{key: value[key] for key in wanted}, "delete": False})
     row = {
         "id": fixed_id(6817),
         "display_value": table.fields["Pipeline"].choices[0].display,
@@ -333,15 +336,17 @@ def related_lists(call: Call) -> Answer:
 
 def profiles(call: Call) -> Answer:
     """GET /settings/profiles."""
-    rows = list(call.state.profiles.values())
+    rows = [_profile(call.state, profile) for profile in call.state.profiles.values()]
     return Answer(200, {"profiles": rows}, rows=len(rows))
 
 
 def profile(call: Call) -> Answer:
     """GET /settings/profiles/{id}: with what it permits in each module."""
     found = call.state.profiles.get(call.names["id"])
-    if found is None:
-        return Answer(NO_CONTENT)
+    return Answer(200, {"profiles": [_profile(call.state, found)]}, rows=1) if found else Answer(NO_CONTENT)
+
+
+def _profile(state: CrmState, profile: dict[str, Any]) -> dict[str, Any]:
     permissions = [
         {
             "id": fixed_id(30001 + 4 * MODULES.index(module) + place),
@@ -349,15 +354,14 @@ def profile(call: Call) -> Answer:
             "display_label": right,
             "customizable": True,
             "parent_permissions": [],
-            "enabled": (found["id"], module, right) not in call.state.denied,
+            "enabled": (profile["id"], module, right) not in state.denied,
             "module": module,
         }
         for module in MODULES
         for place, right in enumerate(("View", "Create", "Edit", "Delete"))
     ]
     sections = [{"name": "modules", "categories": []}]
-    whole = {**found, "permissions_details": permissions, "sections": sections}
-    return Answer(200, {"profiles": [whole]}, rows=1)
+    return {**profile, "permissions_details": permissions, "sections": sections}
 
 
 def variables(call: Call) -> Answer:

@@ -21,7 +21,6 @@ from zohocrmsdk.src.com.zoho.crm.api.parameter_map import ParameterMap
 from zohocrmsdk.src.com.zoho.crm.api.record import (
     BodyWrapper,
     DeleteRecordsParam,
-    Field,
     GetRecordsParam,
     Record,
     RecordOperations,
@@ -120,7 +119,7 @@ def walk() -> dict[str, Any]:
                         "id": str(item.get_details()["id"])}  # fmt: skip
 
     query = QueryBody()
-    query.set_select_query(f"select Account_Name, Phone from Accounts where id >= '{first}' order by id asc limit 10")
+    query.set_select_query(f"select Account_Name, Phone from Accounts where id >= '{first}' order by id asc limit 10")  # noqa: S608
     answer = CoqlOperations().get_records(query).get_object()
     seen["queried"] = [(str(row.get_id()), row.get_key_value("Account_Name")) for row in answer.get_data()]
 
