@@ -86,7 +86,10 @@ def _is(user: dict[str, Any], kind: str, call: Call) -> bool:
 def user(call: Call) -> Answer:
     """GET /users/{id}."""
     found = call.state.users.get(call.names["id"])
-    return Answer(200, {"users": [found]}, rows=1) if found else Answer(NO_CONTENT)
+    if found is None:
+        return Answer(NO_CONTENT)
+    info = {"per_page": PER_PAGE, "count": 1, "page": 1, "more_records": False}
+    return Answer(200, {"users": [found], "info": info}, rows=1)
 
 
 def modules(call: Call) -> Answer:

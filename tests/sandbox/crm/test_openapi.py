@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 from sandbox_calls import Api
 
@@ -88,7 +88,7 @@ def registry(without: tuple[str, str, str, str] | None = None) -> Registry[Any]:
                 name, _, inner = row[1].partition(".")
                 schema = document["components"]["schemas"][name]
                 differ(schema["properties"][inner] if inner else schema, row[2], row[3])
-        resource = Resource(contents=relaxed(document), specification=DRAFT202012)
+        resource = DRAFT202012.create_resource(relaxed(document))
         found = found.with_resource(f"crm-oas:{path.name}", resource)
     return found
 
