@@ -55,9 +55,9 @@ bench: install  ## reading 100,000 records, against the plain limit and against 
 
 lock: install  ## compile both locks anew from pyproject.toml, with hashes and without registry addresses
 	@$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	  --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+	  --no-emit-index-url pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	  --no-emit-index-url --no-emit-find-links --extra dev --constraint requirements.lock pyproject.toml -o requirements-dev.lock
+	  --no-emit-index-url --extra dev --constraint requirements.lock pyproject.toml -o requirements-dev.lock
 
 up: install  ## Prefect server, deployments and a worker, until Ctrl-C (UP_PORT=4200)
 	@mkdir -p var/prefect
