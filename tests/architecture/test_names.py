@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+THEIRS = Path("tests/data")  # the vendors' own files under the vendors' own names
 UNANSWERED = {"util", "utils", "helper", "helpers", "common", "manager", "managers", "misc", "data2"}
 
 
@@ -32,4 +33,4 @@ def test_an_unanswered_name_is_seen(name: str) -> None:
 def test_no_file_or_folder_has_an_unanswered_name() -> None:
     found = files()
     assert Path("pyproject.toml") in found
-    assert [str(path) for path in found if unanswered(path)] == []
+    assert [str(path) for path in found if unanswered(path) and not path.is_relative_to(THEIRS)] == []
