@@ -72,9 +72,7 @@ _DOCUMENT = {
     **_STAMPS,
 }
 _PERSON = {
-    **dict.fromkeys(
-        ("salutation", "first_name", "last_name", "email", "phone", "mobile", "designation", "department"), "text"
-    ),
+    **dict.fromkeys(("salutation", "first_name", "last_name", "email", "phone", "mobile", "designation", "department"), "text"),
     "is_primary_contact": "boolean",
 }
 
@@ -107,9 +105,7 @@ BOOKS: dict[str, Shape] = {
         **_STAMPS,
     },
     "items": {
-        **dict.fromkeys(
-            ("name", "description", "unit", "sku", "item_type", "product_type", "status", "zcrm_product_id"), "text"
-        ),
+        **dict.fromkeys(("name", "description", "unit", "sku", "item_type", "product_type", "status", "zcrm_product_id"), "text"),
         "rate": "number",
         "purchase_rate": "number",
         "tax_percentage": "tax",

@@ -51,9 +51,7 @@ def convert(source: Path, target: Path, *, exchange_rate: str = "150") -> None:
     products = _read(source, "products", "productID productName quantityPerUnit unitPrice unitsInStock discontinued")
     orders = _read(source, "orders", "orderID customerID employeeID orderDate freight")
     details = _read(source, "order_details", "orderID productID unitPrice quantity discount")
-    employees = (
-        _read(source, "employees", "employeeID lastName firstName") if (source / "employees.csv").is_file() else []
-    )
+    employees = _read(source, "employees", "employeeID lastName firstName") if (source / "employees.csv").is_file() else []
     known = customers[: PREEXISTING * EVERY : EVERY]
     _write_crm(target / "crm", customers, products, orders, employees)
     _write_books(target / "books", known, products)
@@ -73,9 +71,7 @@ def variant(name: str, country: str, number: int) -> str:
     return next(text for text in changed if text != name)
 
 
-def _write_crm(
-    folder: Path, customers: list[Row], products: list[Row], orders: list[Row], employees: list[Row]
-) -> None:
+def _write_crm(folder: Path, customers: list[Row], products: list[Row], orders: list[Row], employees: list[Row]) -> None:
     handled: dict[str, Counter[str]] = defaultdict(Counter)
     for order in orders:
         handled[order["customerID"]][order["employeeID"]] += 1
