@@ -137,7 +137,7 @@ class CrmState:
         if module in ("Contacts", "Deals"):
             merged = {**table.records[id], **changes}
             self._derive(module, merged)
-            for key in ("Full_Name", "Expected_Revenue"):
+            for key in ("Full_Name", "Probability", "Expected_Revenue"):
                 if key in merged:
                     changes[key] = merged[key]
         table.update(id, changes)

@@ -1,0 +1,91 @@
+"""The control port: state, people's hands, clock, faults, requests, limits (design.md section 6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sandbox_calls import Api
+
+from renkei.sandbox.world import World
+
+
+def ask(api: Api, method: str, path: str, **body: Any) -> Any:
+    answer = api.send(method, f"/_sandbox/{path}", token="", **({"json": body} if body else {}))
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_a_person_inserts_edits_merges_deletes_and_restores(world: World, api: Api) -> None:
+    ids = [ask(api, "POST", "insert", side="crm", module="Accounts", record={"Account_Name": name})["id"] for name in "ABC"]
+    world.clock.advance(5)
+    ask(api, "POST", "edit", side="crm", module="Accounts", id=ids[0], fields={"Phone": "03"})
+    row = ask(api, "GET", f"state?side=crm&module=Accounts&id={ids[0]}")["records"][0]
+    assert (row["Phone"], row["Modified_By"]) == ("03", {"id": world.crm.human_user["id"]})
+    assert row["Modified_Time"] > row["Created_Time"]
+    ask(api, "POST", "merge", side="crm", module="Accounts", master=ids[0], child=ids[1])
+    ask(api, "POST", "delete", side="crm", module="Accounts", id=ids[2])
+    assert ask(api, "GET", "state?side=crm&module=Accounts")["count"] == 1
+    ask(api, "POST", "restore", side="crm", module="Accounts", id=ids[2])
+    assert ask(api, "GET", "state?side=crm&module=Accounts")["count"] == 2
+
+
+def test_the_clock_moves_on(world: World, api: Api) -> None:
+    before = world.clock.now()
+    ask(api, "POST", "clock", advance=90)
+    assert (world.clock.now() - before).total_seconds() == 90
+
+
+def test_faults_are_ordered_counted_and_cleared(api: Api) -> None:
+    ask(api, "POST", "faults", spec="500@crm*1")
+    api.crm("GET", "org")
+    assert ask(api, "GET", "faults")["counts"] == {"500": 1}
+    assert ask(api, "DELETE", "faults")["faults"] == []
+
+
+def test_every_request_is_listed_and_summed_by_template(world: World, api: Api) -> None:
+    [id] = world.crm.seed("Accounts", [{"Account_Name": "A"}])
+    api.crm("GET", f"Accounts/{id}")
+    api.crm("GET", f"Accounts/{id}")
+    api.crm("GET", "Nope")
+    listed = ask(api, "GET", "requests?side=crm")
+    assert listed["count"] == 3
+    assert listed["sums"][0] == {"side": "crm", "method": "GET", "path": "/crm/v8/Accounts/{id}", "count": 2}
+    assert [(row["status"], row["code"], row["rows"]) for row in listed["requests"]] == [
+        (200, None, 1),
+        (200, None, 1),
+        (400, "INVALID_MODULE", 0),
+    ]
+    ask(api, "DELETE", "requests")
+    assert len(world.requests) == 0
+
+
+def test_further_credentials_have_only_their_scopes(world: World, api: Api) -> None:
+    made = ask(api, "POST", "credentials", scopes=["ZohoCRM.org.READ"])
+    limited = Api(world, made["refresh_token"])
+    assert limited.crm("GET", "org").status_code == 200
+    assert limited.crm("GET", "users").status_code == 401
+
+
+def test_reset_starts_anew_with_a_seed_and_keeps_the_credentials(world: World, api: Api) -> None:
+    world.crm.seed("Accounts", [{"Account_Name": "A"}])
+    assert api.crm("GET", "org").status_code == 200
+    ask(api, "POST", "reset", seed="synthetic:20")
+    assert len(world.crm.records("Accounts")) == 20
+    assert api.crm("GET", "Accounts", params={"fields": "Account_Name"}).json()["info"]["count"] == 20
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("edit", {"side": "crm", "module": "Accounts", "id": "1", "fields": {}}),
+        ("edit", {"side": "moon", "module": "Accounts", "id": "1", "fields": {}}),
+        ("faults", {"spec": "nonsense"}),
+        ("clock", {"advance": -1}),
+        ("clock", {"advance": "soon"}),
+    ],
+)
+def test_what_is_asked_wrongly_is_400_with_a_reason(api: Api, path: str, body: dict[str, Any]) -> None:
+    answer = api.send("POST", f"/_sandbox/{path}", token="", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
