@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 
 import httpx
@@ -26,7 +25,7 @@ def test_a_spec_is_read_whole() -> None:
 
 @pytest.mark.parametrize("spec", ["", "nonsense", "429@nowhere", "clock-skew", "500*x"])
 def test_an_unreadable_spec_is_refused(spec: str) -> None:
-    with pytest.raises(ValueError, match="KIND|seconds"):
+    with pytest.raises(ValueError, match=r"KIND|seconds"):
         parse(spec)
 
 
@@ -121,4 +120,3 @@ def test_a_served_world_is_gone_after_its_block() -> None:
         port = int(address["crm"].rsplit(":", 1)[1])
     with pytest.raises(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         pass
-    assert json.dumps(address)
