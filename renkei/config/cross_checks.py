@@ -83,8 +83,8 @@ def _place_faults(document: Document, spec: MappingSpec, file_name: str) -> list
 
 def _field_faults(document: Document, spec: MappingSpec, item: FieldSpec) -> list[Fault]:
     place: Place = ("fields", item.name)
-    if place not in document.keys:
-        return []  # declared in the overridden file, and checked there
+    if place not in document.keys or item.books is None:
+        return []  # declared in the overridden file and checked there, or refused by its form already
     faults = []
     function = FUNCTIONS.get(item.function())
     if function is None:

@@ -23,7 +23,7 @@ from renkei.config.models import (
     SuiteModel,
     SummariesFileModel,
 )
-from renkei.config.reading import unknown, validated
+from renkei.config.reading import mended, unknown, validated, without_echo
 from renkei.config.settings import Settings
 from renkei.config.yaml_reader import Document, read_yaml
 from renkei.core.connection import Brakes, Budget, ConnectionSpec, EntitySettings, Hosts, SideSettings
@@ -185,6 +185,7 @@ class _Reader:
             document = self._document(path)
             model = self._validated(document, MappingModel)
             if model is None:
+                self._rest_of_mapping(document, path.stem)
                 continue
             spec = _mapping_spec(document, model)
             self._faults += cross_checks.mapping_faults(document, spec, path.stem)
@@ -194,6 +195,27 @@ class _Reader:
             if not path.exists():
                 self._missing(path, "this mapping is missing")
         return found
+
+    def _rest_of_mapping(self, document: Document, name: str) -> None:
+        """The faults of a refused mapping that its form does not tell."""
+        if name not in cross_checks.MAPPINGS:
+            return
+        entity, crm, books, _ = cross_checks.MAPPINGS[name]
+        placeholders: dict[tuple[str, ...], Any] = {
+            ("mapping",): name,
+            ("entity",): entity,
+            ("crm",): crm,
+            ("books",): books,
+            ("match",): {},
+        }
+        model = mended(document, MappingModel, placeholders | {("label",): ["name"]}, whole="fields")
+        if model is None:
+            return
+        declared = document.data.get("fields") if isinstance(document.data.get("fields"), dict) else {}
+        spec = _mapping_spec(document, model)
+        broken = tuple(FieldSpec(item, "text", None, None, "none") for item in declared if item not in model.fields)
+        faults = cross_checks.mapping_faults(document, dataclasses.replace(spec, fields=(*spec.fields, *broken)), name)
+        self._faults += without_echo((fault for fault in self._faults if fault.file == document.file), faults)
 
     def _overrides(self, folder: Path, base: Mapping[str, MappingSpec]) -> dict[str, MappingSpec]:
         found = dict(base)
@@ -263,6 +285,7 @@ class _Reader:
             document = self._document(path)
             model = self._validated(document, ConnectionModel)
             if model is None:
+                self._rest_of_connection(document, path.stem, mappings)
                 continue
             faults = cross_checks.connection_faults(document, model, path.stem, mappings, self._settings.mappings)
             self._faults += faults
@@ -273,6 +296,20 @@ class _Reader:
             found[spec.name] = (document, spec)
         self._faults += cross_checks.shared_key_faults(list(found.values()))
         return {name: spec for name, (_, spec) in sorted(found.items())}
+
+    def _rest_of_connection(self, document: Document, name: str, mappings: Mapping[str, Any]) -> None:
+        """The faults of a refused connection that its form does not tell."""
+        placeholders: dict[tuple[str, ...], Any] = {
+            ("connection",): name,
+            ("time_zone",): "UTC",
+            ("credentials",): "PLACEHOLDER",
+            ("books", "organization"): "00000",
+        }
+        model = mended(document, ConnectionModel, placeholders)
+        if model is None:
+            return
+        faults = cross_checks.connection_faults(document, model, name, mappings, self._settings.mappings)
+        self._faults += without_echo((fault for fault in self._faults if fault.file == document.file), faults)
 
 
 def _files(folder: Path) -> list[Path]:

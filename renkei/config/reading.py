@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -34,8 +35,17 @@ def unknown(what: str, word: str, names: Iterable[str]) -> str:
     return f"unknown {what} {word!r}{listed}"
 
 
+def without_echo(told: Iterable[Fault], faults: Iterable[Fault]) -> list[Fault]:
+    """The faults at places about which nothing has been told yet."""
+    places = {(fault.line, fault.column) for fault in told}
+    return [fault for fault in faults if (fault.line, fault.column) not in places]
+
+
 def validated(document: Document, model: type[M]) -> tuple[M | None, list[Fault]]:
-    """The document as a model, or None and every fault of its content. Faults of form are in the document already."""
+    """The document as a model, or None and every fault of its content. Faults of form are in the document already.
+
+    Where the form is at fault, the content is not blamed once more.
+    """
     if document.data is None:
         return None, []
     if not isinstance(document.data, dict):
@@ -43,7 +53,54 @@ def validated(document: Document, model: type[M]) -> tuple[M | None, list[Fault]
     try:
         return model.model_validate(document.data), []
     except ValidationError as error:
-        return None, [_fault(document, model, entry) for entry in error.errors(include_url=False)]
+        faults = [_fault(document, model, entry) for entry in error.errors(include_url=False)]
+        return None, without_echo(document.faults, faults)
+
+
+def mended(
+    document: Document, model: type[M], placeholders: Mapping[tuple[str, ...], Any], *, whole: str | None = None
+) -> M | None:
+    """What is left of a refused document, so that its other faults can be told in the same breath. Never used to run.
+
+    Wrong values are taken out, placeholders stand for required ones; of the mapping `whole` an entry goes as a whole.
+    None when that does not make a model either.
+    """
+    if not isinstance(document.data, dict):
+        return None
+    data = copy.deepcopy(document.data)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        for entry in error.errors(include_url=False, include_input=False):
+            path = _path_in(document, entry["loc"])
+            _take_out(data, path[:2] if path and path[0] == whole else path, missing=entry["type"] == "missing")
+    for place, value in placeholders.items():
+        _fill_in(data, place, value)
+    try:
+        return model.model_validate(data)
+    except ValidationError:
+        return None
+
+
+def _take_out(data: dict[str, Any], path: tuple[int | str, ...], *, missing: bool) -> None:
+    """Remove what stands at the path; an entry of a list takes the whole list with it, another one may lean on it."""
+    if not path or (missing and len(path) < 2):
+        return
+    holder: Any = data
+    for number, part in enumerate(path):
+        if not isinstance(holder, dict) or part not in holder:
+            return
+        if number == len(path) - 1 or not isinstance(holder[part], dict):
+            del holder[part]
+            return
+        holder = holder[part]
+
+
+def _fill_in(data: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
+    holder = data
+    for part in place[:-1]:
+        holder = holder.setdefault(part, {})
+    holder.setdefault(place[-1], value)
 
 
 def _fault(document: Document, model: type[BaseModel], entry: ErrorDetails) -> Fault:
@@ -82,6 +139,8 @@ def _words(entry: ErrorDetails) -> str:
         return f"a text is expected, not {shown}"
     if kind == "string_pattern_mismatch":
         return f"{shown} has not the form {_FORMS.get(str(context['pattern']), context['pattern'])}"
+    if kind == "too_short":
+        return "at least one entry is expected"
     if kind in _EXPECTED:
         return f"{_EXPECTED[kind]} is expected, not {shown}"
     if kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
@@ -97,7 +156,6 @@ _EXPECTED = {
     "list_type": "a list",
     "dict_type": "a mapping of keys",
     "model_type": "a mapping of keys",
-    "too_short": "at least one entry",
 }
 _BOUNDS = {
     "greater_than": "greater than",
