@@ -38,6 +38,7 @@ _BLOCKS_ONLY = frozenset({"domain", "confusable", "sku_confusable", "name_head",
 Column = list[str | None]
 Numbers = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
+Words = npt.NDArray[np.object_]
 Flags = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
@@ -201,17 +202,23 @@ def _comparisons(rules: MatchRules) -> dict[str, str]:
 class _Compared:
     """One weighted field of one side, ready to be compared: arrays over its rows."""
 
-    keys: npt.NDArray[np.object_]
-    words: npt.NDArray[np.object_]
-    digits: npt.NDArray[np.object_]
-    look: npt.NDArray[np.object_]
+    known: Flags
+    keys: Words
+    words: Words
+    digits: Words
+    look: Words
 
 
-def _array(values: Iterable[Any]) -> npt.NDArray[np.object_]:
+def _array(values: Iterable[Any]) -> Words:
     found = list(values)
     array = np.empty(len(found), dtype=object)
     array[:] = found
     return array
+
+
+def _same(ours: Words, theirs: Words) -> Flags:
+    same: Flags = np.equal(ours, theirs).astype(bool)
+    return same
 
 
 def _digits(words: str | None) -> str:
@@ -222,11 +229,13 @@ def _compared(values: Column, normaliser: str) -> _Compared:
     read = legal_words if normaliser == "legal_name" else words_of
     look = {"legal_name": confusable_key, "text": confusable_key, "person_name": confusable_key, "sku": sku_confusable}
     words = [word or "" for word in _each(values, read)]
+    keys = _each(values, NORMALISERS[normaliser])
     return _Compared(
-        keys=_array(_each(values, NORMALISERS[normaliser])),
+        known=np.array([key is not None for key in keys], dtype=bool),
+        keys=_array(keys),
         words=_array(words),
         digits=_array(_digits(word) for word in words),
-        look=_array(_each(values, look[normaliser]) if normaliser in look else [None] * len(values)),
+        look=_array(_each(values, look[normaliser]) if normaliser in look else keys),
     )
 
 
@@ -287,8 +296,8 @@ class _Matching:
     def _likeness(self, name: str, left: Numbers, right: Numbers) -> Scores:
         ours, theirs, normaliser = self.left.compared[name], self.right.compared[name], self.comparisons[name]
         a, b = ours.keys[left], theirs.keys[right]
-        both = (np.not_equal(a, None) & np.not_equal(b, None)).astype(bool)
-        equal = both & np.equal(a, b).astype(bool)
+        both = ours.known[left] & theirs.known[right]
+        equal = both & _same(a, b)
         part = np.where(both, 0.0, np.nan)
         rest = np.flatnonzero(both & ~equal)
         if normaliser not in _EXACT and len(rest):
@@ -297,29 +306,28 @@ class _Matching:
                 words = ours.words[left[rest]], theirs.words[right[rest]]
                 sorted_words = process.cpdist(list(words[0]), list(words[1]), scorer=fuzz.token_sort_ratio, workers=1)
                 near = np.maximum(near, np.minimum(sorted_words.astype(np.float64) / 100, OTHER_ORDER))
-                other_number = np.not_equal(ours.digits[left[rest]], theirs.digits[right[rest]]).astype(bool)
+                other_number = ~_same(ours.digits[left[rest]], theirs.digits[right[rest]])
                 near = np.where(other_number, np.minimum(near, OTHER_NUMBER), near)
             part[rest] = np.minimum(near, OTHER_ORDER)
         part[self._look_alike(name, left, right)] = LOOK_ALIKE
         part[equal] = 1.0
-        return np.round(part, 4)
+        return np.round(part, 4).astype(np.float64)
 
     def _look_alike(self, name: str, left: Numbers, right: Numbers) -> Flags:
         """Equal only after look-alike characters are made one."""
         ours, theirs = self.left.compared[name], self.right.compared[name]
-        a, b = ours.look[left], theirs.look[right]
-        seen = np.not_equal(a, None).astype(bool) & np.equal(a, b).astype(bool)
-        return seen & np.not_equal(ours.keys[left], theirs.keys[right]).astype(bool)
+        both = ours.known[left] & theirs.known[right]
+        return both & _same(ours.look[left], theirs.look[right]) & ~_same(ours.keys[left], theirs.keys[right])
 
     def _record_look_alike(self, left: Numbers, right: Numbers) -> Flags:
         """A code that only looks the same, or names of which each is equal or only looks the same."""
         seen, different = np.zeros(len(left), dtype=bool), np.zeros(len(left), dtype=bool)
         for name in self.names:
-            ours, theirs = self.left.compared[name].keys[left], self.right.compared[name].keys[right]
+            ours, theirs = self.left.compared[name], self.right.compared[name]
             look_alike = self._look_alike(name, left, right)
             seen |= look_alike
-            both = np.not_equal(ours, None).astype(bool) & np.not_equal(theirs, None).astype(bool)
-            different |= both & np.not_equal(ours, theirs).astype(bool) & ~look_alike
+            both = ours.known[left] & theirs.known[right]
+            different |= both & ~_same(ours.keys[left], theirs.keys[right]) & ~look_alike
         seen &= ~different
         for name in self.codes:
             seen |= self._look_alike(name, left, right)
@@ -527,11 +535,10 @@ class _Matching:
             if rule.decisive:
                 ours, theirs = self.left.keys[number], self.right.keys[number]
                 all_left, all_right = _rows_of(ours, range(len(ours))), _rows_of(theirs, range(len(theirs)))
-                pairs = [
-                    (row, one) for row in sorted(self.free_left) if (v := ours[row]) for one in all_right.get(v, [])[:MOST_LOSERS]
-                ] + [
-                    (one, row) for row in sorted(self.free_right) if (v := theirs[row]) for one in all_left.get(v, [])[:MOST_LOSERS]
-                ]  # fmt: skip
+                pairs = [(row, one) for row in sorted(self.free_left) for one in all_right.get(ours[row] or "", [])[:MOST_LOSERS]]
+                pairs += [
+                    (one, row) for row in sorted(self.free_right) for one in all_left.get(theirs[row] or "", [])[:MOST_LOSERS]
+                ]
                 rows = np.array(pairs, dtype=np.int64).reshape(-1, 2)
                 self.losers += self.candidates(rows[:, 0], rows[:, 1], rule.name, "taken")
 

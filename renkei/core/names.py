@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import jaconv
@@ -22,10 +23,12 @@ Normaliser = Callable[[str], str | None]
 Place = Literal["front", "behind"]
 
 _LONG_MARK = re.compile(r"(?<=[ァ-ヺー])[-‐‑‒–—―−ー~〜]")
+_BRACKETS = str.maketrans("〔〕【】[]〈〉", "()()()()")
 _DASHES = re.compile(r"[-‐‑‒–—―−ー~〜_]")
 _LATIN_MARKS = re.compile(r"[\u0300-\u036f]")
 _LETTERS = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th", "ı": "i"})
 _APOSTROPHES = re.compile(r"['’‘`´ʼ]")
+_MARKS = re.compile(r"[^\w\u3099\u309a]|_")
 _INITIALS = re.compile(r"(?<=\b[a-z])\.\s?(?=[a-z]\b)")  # s.a. → sa, k. k. → kk, but not "st. john"
 
 # Look-alikes of what-good-means.md row 80, old and new forms of one character in names, small and large kana.
@@ -124,6 +127,8 @@ FREE_MAIL = frozenset({
 
 def fold(text: str) -> str:
     """NFKC, lower case, hiragana as katakana, any dash after kana as ー, no Latin accents, & as and."""
+    if text.isascii():
+        return text.casefold().replace("&", " and ")
     text = unicodedata.normalize("NFKC", text).casefold()
     text = unicodedata.normalize("NFC", _LATIN_MARKS.sub("", unicodedata.normalize("NFD", text))).translate(_LETTERS)
     text = _LONG_MARK.sub("ー", str(jaconv.hira2kata(text)))
@@ -132,9 +137,7 @@ def fold(text: str) -> str:
 
 def words_of(text: str) -> str:
     """The folded text as words with one space between: apostrophes and dots of initials drop out, other marks part words."""
-    folded = _INITIALS.sub("", _APOSTROPHES.sub("", fold(text)))
-    letters = (char if char.isalnum() or char in "ー々〆" or unicodedata.category(char) == "Mn" else " " for char in folded)
-    return " ".join("".join(letters).split())
+    return " ".join(_MARKS.sub(" ", _INITIALS.sub("", _APOSTROPHES.sub("", fold(text)))).split())
 
 
 def _by_length(pairs: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -142,12 +145,14 @@ def _by_length(pairs: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 
 
 _JAPANESE = _by_length([(fold(text), form) for form, texts in _JAPANESE_FORMS for text in texts])
-_WESTERN = _by_length([(text, form) for form, texts in _WESTERN_FORMS.items() for text in texts])
+_JAPANESE_HINT = re.compile("会社|法人|カイシャ|ガイシャ|[()]")  # every form of _JAPANESE_FORMS holds one of them
+_WESTERN = {text: form for form, texts in _WESTERN_FORMS.items() for text in texts}
+_LONGEST_WESTERN = max(text.count(" ") + 1 for text in _WESTERN)  # words
 
 
 def _split_japanese(folded: str) -> tuple[str, LegalForm | None]:
     """A bracketed or whole form anywhere; a half-open bank form (カ)…, …(カ) only at its own end."""
-    for text, form in _JAPANESE:
+    for text, form in _JAPANESE if _JAPANESE_HINT.search(folded) else ():
         at = folded.find(text)
         if at < 0:
             continue
@@ -161,19 +166,22 @@ def _split_japanese(folded: str) -> tuple[str, LegalForm | None]:
 
 
 def _split_western(words: str) -> tuple[str, LegalForm | None]:
-    for text, form in _WESTERN:
-        if words.endswith(f" {text}"):
-            return words[: -len(text) - 1].removesuffix(" and"), LegalForm(form, "behind")
-    for text, form in _WESTERN:
-        if form in _FRONT_WESTERN and words.startswith(f"{text} "):
-            return words[len(text) + 1 :], LegalForm(form, "front")
+    """The longest form at the end, else one of those that also stand in front. Something has to be left."""
+    parts = words.split(" ")
+    for length in range(min(_LONGEST_WESTERN, len(parts) - 1), 0, -1):
+        if form := _WESTERN.get(" ".join(parts[-length:])):
+            return " ".join(parts[:-length]).removesuffix(" and"), LegalForm(form, "behind")
+    for length in range(min(_LONGEST_WESTERN, len(parts) - 1), 0, -1):
+        form = _WESTERN.get(" ".join(parts[:length]))
+        if form in _FRONT_WESTERN:
+            return " ".join(parts[length:]), LegalForm(form, "front")
     return words, None
 
 
+@lru_cache(maxsize=65_536)  # one name is asked for by every key that reads it
 def split_form(name: str) -> tuple[str, LegalForm | None]:
     """The words of a company's name without its legal form, and the form. A name that is only a form keeps it."""
-    brackets = unicodedata.normalize("NFKC", name).translate(str.maketrans("〔〕【】[]〈〉", "()()()()"))
-    rest, form = _split_japanese(fold(brackets).strip())
+    rest, form = _split_japanese(fold(name).translate(_BRACKETS).strip())
     if form is not None and words_of(rest):
         return words_of(rest), form
     return _split_western(words_of(name))
@@ -260,6 +268,7 @@ def domain(value: str) -> str | None:
 
 
 _EXTENSION = re.compile(r"\s*(?:内線|ext\.?|extension|x)\s*\d+\s*$", re.IGNORECASE)
+_NO_DIGIT = re.compile(r"\D")
 LEAST_PHONE_DIGITS = 6  # fewer are an extension or a remnant, and shared by strangers
 
 
@@ -272,7 +281,7 @@ def phone_in(region: str) -> Normaliser:
 
     def phone(value: str) -> str | None:
         written = _EXTENSION.sub("", _DASHES.sub("-", unicodedata.normalize("NFKC", value)).strip())
-        digits = re.sub(r"\D", "", written)
+        digits = _NO_DIGIT.sub("", written)
         if len(digits) < LEAST_PHONE_DIGITS or len(set(digits)) == 1:
             return None
         try:
