@@ -21,7 +21,7 @@ from renkei.core.errors import Bug
 from renkei.core.names import NORMALISERS, LegalForm, confusable_key, form_of, legal_words, sku_confusable, words_of
 
 MARGIN = 0.05  # of score. Two candidates nearer to each other than one differing phone number are one question.
-NEAR = 0.60  # of score. Likeness of unrelated names of one block ends about here; `why` lists losers from here on.
+NEAR = 0.50  # of score. `why` lists losers from here on; strangers that share a block are mostly below
 MOST_LOSERS = 5  # a person reads no longer list
 LARGEST_BLOCK = 200 * 200  # pairs: a second of scoring; a larger block says nothing ("Tokyo") and is split by the others
 CHUNK = 100_000  # pairs scored at once: about 50 MB
@@ -33,7 +33,9 @@ _SEPARATOR = "\x1f"  # between the values of a key of several fields; no normali
 _NAMES = frozenset({"legal_name", "person_name", "text"})  # one differing letter is another name until a person says no
 _ISSUED = frozenset({"tax_number", "sku"})  # issued once: two different ones are two parties or products
 _EXACT = frozenset({"phone", "postal_code", "tax_number", "sku", "domain"})  # half-equal means different
-_BLOCKS_ONLY = frozenset({"domain", "confusable", "sku_confusable", "name_head", "name_tail"})  # forget too much to compare
+_BLOCKS_ONLY = frozenset(
+    {"domain", "confusable", "sku_confusable", "name_head", "name_tail", "name_words"}
+)  # forget too much to compare
 
 Column = list[str | None]
 Numbers = npt.NDArray[np.int64]

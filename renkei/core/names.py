@@ -28,6 +28,8 @@ _DASHES = re.compile(r"[-‐‑‒–—―−ー~〜_]")
 _LATIN_MARKS = re.compile(r"[\u0300-\u036f]")
 _LETTERS = str.maketrans({"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th", "ı": "i"})
 _APOSTROPHES = re.compile(r"['’‘`´ʼ]")
+_NO_DIGIT = re.compile(r"\D")
+_DIGITS = re.compile(r"\d")
 _MARKS = re.compile(r"[^\w\u3099\u309a]|_")
 _INITIALS = re.compile(r"(?<=\b[a-z])\.\s?(?=[a-z]\b)")  # s.a. → sa, k. k. → kk, but not "st. john"
 
@@ -229,9 +231,7 @@ def confusable_key(value: str) -> str | None:
 
 def _head(words: str, length: int) -> str | None:
     joined = words.replace(" ", "")
-    digits = "".join(char for char in joined if char.isdigit())
-    letters = "".join(char for char in joined if not char.isdigit())[:length]
-    return f"{letters}|{digits}" if joined else None
+    return f"{_DIGITS.sub('', joined)[:length]}|{_NO_DIGIT.sub('', joined)}" if joined else None
 
 
 def _head_length(words: str) -> int:
@@ -248,6 +248,11 @@ def name_tail(value: str) -> str | None:
     """A block: the last letters of the legal name, back to front, and all of its digits back to front."""
     words = legal_words(value)
     return _head(words[::-1], _head_length(words))
+
+
+def name_words(value: str) -> str | None:
+    """A block: the words of the legal name in the order of the alphabet (Reggiani Caseifici, Caseifici Reggiani)."""
+    return " ".join(sorted(legal_words(value).split())) or None
 
 
 _EMAIL = re.compile(r"[^\s@<>(),;:\"\[\]]+@(?:[^\s@.,;:<>()]+\.)+[^\s@.,;:<>()\d]{2,}")
@@ -268,7 +273,7 @@ def domain(value: str) -> str | None:
 
 
 _EXTENSION = re.compile(r"\s*(?:内線|ext\.?|extension|x)\s*\d+\s*$", re.IGNORECASE)
-_NO_DIGIT = re.compile(r"\D")
+_NATIONAL_JP = re.compile(r"(?=(?:\D*\d){10,11}\D*$)\(?0(?!1-?0)[1-9][\d ()-]*")  # 10 or 11 digits; 010 dials abroad
 LEAST_PHONE_DIGITS = 6  # fewer are an extension or a remnant, and shared by strangers
 
 
@@ -284,6 +289,8 @@ def phone_in(region: str) -> Normaliser:
         digits = _NO_DIGIT.sub("", written)
         if len(digits) < LEAST_PHONE_DIGITS or len(set(digits)) == 1:
             return None
+        if region == "JP" and _NATIONAL_JP.fullmatch(written):  # the usual case, without the slow library
+            return f"+81{digits[1:]}"
         try:
             number = phonenumbers.parse(written, region)
         except phonenumbers.NumberParseException:
@@ -351,4 +358,5 @@ NORMALISERS: dict[str, Normaliser] = {
     "sku_confusable": sku_confusable,
     "name_head": name_head,
     "name_tail": name_tail,
+    "name_words": name_words,
 }
