@@ -121,7 +121,8 @@ class LargeBlock:
 class Matches:
     """Every row of both sides exactly once, in `paired`, `ambiguous` or `alone_…`; ids sorted.
 
-    rejected_left, rejected_right   id → its best losers (at most five), for `why`
+    rejected_left, rejected_right   id → its best losers (at most five), for `why`. A row alone with a loser `taken` did match a
+                                    record, which somebody else got: perhaps its own side has the party twice
     large                           blocks that were too large to be compared whole
     """
 
@@ -542,7 +543,9 @@ class _Matching:
                     (one, row) for row in sorted(self.free_right) for one in all_left.get(theirs[row] or "", [])[:MOST_LOSERS]
                 ]
                 rows = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-                self.losers += self.candidates(rows[:, 0], rows[:, 1], rule.name, "taken")
+                found = self.candidates(rows[:, 0], rows[:, 1], rule.name, "taken")
+                doubts = [self._contradiction(left, right, number) for left, right in pairs]
+                self.losers += [replace(one, reason=doubt) if doubt else one for one, doubt in zip(found, doubts, strict=True)]
 
     def result(self) -> Matches:
         return Matches(

@@ -111,6 +111,12 @@ def test_the_earlier_key_wins_and_the_loser_is_told_who_took_its_candidate() -> 
     assert [(one.right, one.reason) for one in found.rejected_left["a2"]] == [("b", "taken")]
 
 
+def test_a_namesake_with_another_tax_number_is_not_said_to_have_been_taken() -> None:
+    left = frame(account("a1", "Acme", tax_registration_number=TAX), account("a2", "Acme", tax_registration_number=OTHER_TAX))
+    found = match(left, frame(account("b", "Acme", tax_registration_number=TAX)), ACCOUNTS)
+    assert [(one.right, one.reason) for one in found.rejected_left["a2"]] == [("b", "contradiction:tax_registration_number")]
+
+
 def test_equal_names_with_different_tax_numbers_never_pair() -> None:
     found = match(
         frame(account("a", "Acme", tax_registration_number=TAX)),
