@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy import exc as sql_errors
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import NullPool
 from sqlalchemy.types import Text
 
 from renkei.core.errors import AskedWrongly, Bug, LedgerUnavailable
@@ -54,7 +55,7 @@ def connect(url: str) -> Engine:
     address = _address(url)
     if address.get_backend_name() == "sqlite":
         return _sqlite_engine(address)
-    return create_engine(address, isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=0)
+    return create_engine(address, isolation_level="AUTOCOMMIT", poolclass=NullPool)
 
 
 def _address(url: str) -> URL:
@@ -82,9 +83,7 @@ def _sqlite_engine(address: URL) -> Engine:
                 f"The ledger's folder {Path(address.database).parent} cannot be made ({reason.strerror}).",
                 fix="Choose another place with RENKEI_LEDGER_URL.",
             ) from reason
-    engine = create_engine(
-        address, isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=0, connect_args={"timeout": BUSY_SECONDS}
-    )
+    engine = create_engine(address, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
     def _settings(connection: Any, record: object) -> None:
@@ -183,33 +182,40 @@ class Database:
 
     def _command(self, words: str) -> None:
         with translated():
-            self._connection.exec_driver_sql(words)
+            self._alive().exec_driver_sql(words)
+
+    def _alive(self) -> Connection:
+        """The connection; a new one where the database had ended the last one."""
+        if self._connection.closed:
+            self._connection = self._engine.connect()
+        return self._connection
 
     def _roll_back(self) -> None:
-        """End the transaction where the database has not ended it by itself (a full disk, a lost connection)."""
+        """End the transaction; where that fails (a full disk, a lost connection) the database has ended it by itself."""
         try:
             self._connection.exec_driver_sql("ROLLBACK")
-        except sql_errors.DBAPIError:
+        except sql_errors.SQLAlchemyError:
             self._connection.close()
-            self._connection = self._engine.connect()
 
     def _execute(
         self, statement: Executable, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:
         try:
             with translated():
-                result: CursorResult[Any] = self._connection.execute(statement, rows)
+                result: CursorResult[Any] = self._alive().execute(statement, rows)
                 return result
         except BaseException:
             self._failed = True
+            if self._connection.invalidated and not self._depth:
+                self._connection.close()
             raise
 
-    def _write(self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> int:
-        """Rows touched, where the driver says. An empty list of rows does nothing."""
+    def _write(self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> None:
+        """One statement for all rows; an empty list of rows does nothing."""
         if rows is not None and not rows:
-            return 0
+            return
         with self.transaction():
-            return self._execute(statement, rows).rowcount
+            self._execute(statement, rows)
 
     def _read(self, statement: Executable) -> Sequence[AnyRow]:
         with translated():
@@ -222,6 +228,18 @@ class Database:
     def _scalar(self, statement: Executable) -> Any:
         with translated():
             return self._execute(statement).scalar()
+
+    def _take_over(self, table: Table, row: Mapping[str, Any], update: Sequence[str], free: ColumnElement[bool]) -> bool:
+        """Insert a lease, or take over the one that is there if it is free; False where it is not. One statement, so
+        that of two processes only one succeeds."""
+        statement = self._insert(table).values(row)
+        taken: Executable = statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns),
+            set_={name: statement.excluded[name] for name in update},
+            where=free,
+        ).returning(literal_column("1"))
+        with self.transaction():
+            return self._scalar(taken) is not None
 
     def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)

@@ -93,7 +93,7 @@ class Tokens(Database):
         """True: this owner alone may refresh until now + ttl. A lease that has ended goes to who asks first."""
         free = or_(tokens.c.lease_owner.is_(None), tokens.c.lease_ends <= moment_text(now), tokens.c.lease_owner == owner)
         row = {"alias": alias, "lease_owner": owner, "lease_ends": moment_text(now + ttl)}
-        return self._write(self._upsert(tokens, ("lease_owner", "lease_ends"), where=free), [row]) == 1
+        return self._take_over(tokens, row, ("lease_owner", "lease_ends"), free)
 
     def refreshes(self, alias: str, since: datetime) -> int:
         """Refreshes recorded since then (inclusive), by any process; kept for a day."""

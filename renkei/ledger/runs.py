@@ -55,7 +55,7 @@ class Runs(Database):
 
     def claim(self, connection: str, ref: Ref, run: str, now: datetime, ttl: timedelta) -> bool:
         """A lease on one record; False while another run holds one that has not ended."""
-        statement = self._upsert(claims, ("run", "ends"), where=(claims.c.ends <= moment_text(now)) | (claims.c.run == run))
+        free = (claims.c.ends <= moment_text(now)) | (claims.c.run == run)
         row = {
             "connection": connection,
             "side": ref.side,
@@ -64,7 +64,7 @@ class Runs(Database):
             "run": run,
             "ends": moment_text(now + ttl),
         }
-        return self._write(statement, [row]) == 1
+        return self._take_over(claims, row, ("run", "ends"), free)
 
     def release(self, connection: str, run: str) -> None:
         self._write(delete(claims).where(claims.c.connection == connection, claims.c.run == run))

@@ -10,9 +10,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from postgres import ledger_url, migrated_template, postgres_server, postgres_url  # noqa: E402
+from postgres import ledger_url, migrated_template, postgres_server, postgres_url
 
-from renkei.ledger import SqlLedger, open_ledger  # noqa: E402
+from renkei.ledger import SqlLedger, open_ledger
 
 __all__ = ["ledger", "ledger_url", "migrated_template", "postgres_server", "postgres_url"]
 

@@ -26,7 +26,9 @@ def a_run(run: str = "R1", connection: str = "acme", started: datetime = NOW) ->
 
 
 def a_mirror(number: int | str, version: str = "1", *keys: tuple[str, str], stamp: datetime | None = NOW) -> MirrorRow:
-    return MirrorRow(str(number), stamp, f"hash-{number}-{version}", {"id": str(number), "Account_Name": f"株式会社{number}"}, keys)
+    return MirrorRow(
+        str(number), stamp, f"hash-{number}-{version}", {"id": str(number), "Account_Name": f"株式会社{number}"}, keys
+    )
 
 
 def a_link(link: str, crm: int | str, books: int | str, state: str = "live") -> Link:
@@ -38,7 +40,9 @@ def a_hold(hold: str, record: Ref, detail: Mapping[str, Any] | None = None) -> H
 
 
 def an_action(key: str, *changes: Change) -> Action:
-    return Action(key, "customers", "customers", "update", "crm", "Accounts", account(1), customer(1), {"id": "1"}, changes, "why")
+    return Action(
+        key, "customers", "customers", "update", "crm", "Accounts", account(1), customer(1), {"id": "1"}, changes, "why"
+    )
 
 
 def evidence(*records: Ref, outcome: str = "created", at: datetime = NOW, detail: Mapping[str, Any] | None = None) -> OutcomeRow:

@@ -60,7 +60,11 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def process(script: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", script, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", script, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -143,7 +147,7 @@ def test_a_ledger_of_a_newer_renkei_is_left_alone(ledger_url: str) -> None:
 
 @pytest.mark.parametrize("url", ["mysql://localhost/x", "no address", "sqlite+aiosqlite:///x.db"])
 def test_another_kind_of_address_is_asked_wrongly(url: str) -> None:
-    with pytest.raises(AskedWrongly, match="Write sqlite:///var/renkei.db or postgresql://"):
+    with pytest.raises(AskedWrongly, match=r"Write sqlite:///var/renkei\.db or postgresql://"):
         open_ledger(url)
 
 
