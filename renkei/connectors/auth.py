@@ -97,8 +97,8 @@ class Tokens:
                 Throttled (limit `token`)             ten refreshes in ten minutes
                 Unreachable                           no usable answer from the accounts host
         """
-        if self._known is not None and self._is_fresh(self._known, refused):
-            return self._known.value
+        if refused is None and self._known is not None and self._is_fresh(self._known, None):
+            return self._known.value  # after a refusal the shared store decides: our own may be older still
         async with self._one_at_a_time:
             self._known = await self._shared_or_new(side, refused, count)
             return self._known.value

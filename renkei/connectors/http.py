@@ -51,6 +51,7 @@ MINUTE = 60.0
 READ_TRIES = 4  # three repetitions over about seven seconds: a restart of a gateway; the run's own retry comes after
 WAITS_FOR_ROOM = 5  # crm-v8.md section 13: after five fruitless waits assume that the credits are used up
 LONGEST_WAIT = 60.0
+SHORTEST_WAIT = 0.001  # a clock may round a rest of nanoseconds down to no time at all
 BLOCK_SECONDS = 61.0  # books-v3.md section 5: code 44 is a block whose length clients take to be one minute
 RESET_UNKNOWN_SECONDS = 3600.0  # the day is spent and no header says until when: ask again in an hour
 FLUSH_EVERY = 25  # calls that a crash may leave uncounted in the shared store
@@ -492,7 +493,7 @@ class Client:
                     wait = max(wait, self._sent_at[0] + MINUTE - now)
             if wait <= 0:
                 break
-            await self._clock.sleep(wait)
+            await self._clock.sleep(max(wait, SHORTEST_WAIT))
         if per_minute is not None:
             self._sent_at.append(self._clock.elapsed())
 
