@@ -18,6 +18,7 @@ import orjson
 from renkei.core.values import MISSING, Missing, Ref
 
 _TAG = "$type"
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 _TAG_TEXT = f'"{_TAG}"'
 
 
@@ -78,6 +79,8 @@ def value_or_none(text: str | None) -> Any:
 
 
 def _tag_scalar(value: Any) -> Any:
+    if isinstance(value, (str, int, float)):  # an enum of text, a subclass of a number
+        return value
     if isinstance(value, Decimal):
         return {_TAG: "decimal", "value": str(value)}
     if isinstance(value, datetime):
@@ -96,10 +99,10 @@ def _tag_scalar(value: Any) -> Any:
 
 
 def _tagged(value: Any, *, tuples: bool) -> Any:
-    if value is None or isinstance(value, (str, int, float)):
+    if type(value) in _PLAIN:
         return value
-    if isinstance(value, Mapping):
-        inner = {str(key): _tagged(item, tuples=tuples) for key, item in value.items()}
+    if isinstance(value, (dict, Mapping)):
+        inner = {str(key): item if type(item) in _PLAIN else _tagged(item, tuples=tuples) for key, item in value.items()}
         return {_TAG: "dict", "value": inner} if _TAG in inner else inner
     if isinstance(value, list):
         return [_tagged(item, tuples=tuples) for item in value]

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import orjson
 from sqlalchemy import (
+    ClauseElement,
     Column,
     ColumnElement,
     Connection,
@@ -33,6 +35,7 @@ from sqlalchemy import exc as sql_errors
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import Text
 
 from renkei.core.errors import AskedWrongly, Bug, LedgerUnavailable
@@ -215,7 +218,30 @@ class Database:
         if rows is not None and not rows:
             return
         with self.transaction():
-            self._execute(statement, rows)
+            if rows is None or len(rows) == 1:
+                self._execute(statement, rows)
+            else:
+                self._execute_many(statement, rows)
+
+    def _execute_many(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The driver's own executemany: SQLAlchemy's way through its parameters takes longer than the database does.
+
+        All rows have the same keys; their values are those that the drivers take as they are (text, numbers, bytes).
+        """
+        assert isinstance(statement, ClauseElement)
+        compiled = statement.compile(dialect=self._engine.dialect, column_keys=list(rows[0]), for_executemany=True)
+        assert isinstance(compiled, SQLCompiler)
+        fixed = {name: value for name, value in compiled.params.items() if name not in rows[0]}
+        full: Iterable[Mapping[str, Any]] = [{**fixed, **row} for row in rows] if fixed else rows
+        try:
+            with translated():
+                if compiled.positiontup is None:
+                    self._alive().exec_driver_sql(str(compiled), list(full))
+                else:
+                    self._alive().exec_driver_sql(str(compiled), [*map(itemgetter(*compiled.positiontup), full)])
+        except BaseException:
+            self._failed = True
+            raise
 
     def _read(self, statement: Executable) -> Sequence[AnyRow]:
         with translated():

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import Engine, and_, insert, select, text, update
 
 from renkei.core.errors import Bug
@@ -62,7 +63,7 @@ def row_hash(row: Mapping[str, Any], records: Sequence[tuple[str, str, str]]) ->
         row["at"],
         row["actor"],
     ]
-    return _chained(row["previous"], canonical_json(fields) + row["content"])
+    return _chained(row["previous"], plain_json(fields) + row["content"])
 
 
 def seal_hash(row: Mapping[str, Any]) -> str:
@@ -74,6 +75,14 @@ def seal_hash(row: Mapping[str, Any]) -> str:
 def run_summary(row: Mapping[str, Any]) -> str:
     """The hash of a sealed run's own row, from its columns."""
     return hashlib.sha256(canonical_json(dict(sorted(row.items()))).encode()).hexdigest()
+
+
+def plain_json(fields: list[Any]) -> str:
+    """core.values.canonical_json of texts and whole numbers, several times as fast."""
+    try:
+        return orjson.dumps(fields).decode()
+    except orjson.JSONEncodeError:  # a lone surrogate
+        return canonical_json(fields)
 
 
 def _chained(previous: str, words: str) -> str:

@@ -17,8 +17,9 @@ from sqlalchemy.exc import DBAPIError
 
 from renkei.core.errors import Bug
 from renkei.core.records import Change, Decision, OutcomeRow
-from renkei.core.values import MISSING, Ref
+from renkei.core.values import MISSING, Ref, canonical_json
 from renkei.ledger import SqlLedger, open_ledger
+from renkei.ledger.evidence import plain_json
 from renkei.ledger.tables import APPEND_ONLY
 
 
@@ -332,6 +333,11 @@ def test_any_evidence_comes_back_verifies_and_betrays_any_changed_reason(
             assert ledger.verify().broken == f"Run R1, row {number}: was altered."
     finally:
         ledger.close()
+
+
+@given(st.lists(st.text() | st.integers(-(2**53), 2**53) | st.lists(st.text(), max_size=2), max_size=5))
+def test_what_is_hashed_is_the_canonical_json_that_anyone_can_write(fields: list[Any]) -> None:
+    assert plain_json(fields) == canonical_json(fields)
 
 
 def test_a_change_keeps_its_canonical_values_for_undo(ledger: SqlLedger) -> None:
