@@ -1,0 +1,56 @@
+"""Brakes: a plan that looks wrong is stopped before its first write, and says what releases it (design.md section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from renkei.core.connection import Brakes
+from renkei.core.planning import EntityPlan
+from renkei.core.values import Side
+
+# Below these counts a share says nothing: 1 of 2 is not half a company.
+CHANGED_FROM, REMOVED_FROM, QUARANTINED_FROM = 20, 5, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One brake that stops the plan: its name, what was counted, the limit in words, and samples."""
+
+    brake: str
+    entity: str
+    count: int
+    limit: str
+    samples: tuple[str, ...]
+
+
+def brakes(
+    plan: EntityPlan, limits: Brakes, known: Mapping[tuple[Side, str], int], first: bool, approved: frozenset[str] = frozenset()
+) -> list[Applied]:
+    """Every brake that applies. `known`: records of each list before this run; `first`: the entity was never synced."""
+    actions = [action for action in plan.actions if action.key not in approved]
+    found: list[Applied] = []
+
+    def stop(name: str, keys: Sequence[str], limit: str) -> None:
+        found.append(Applied(name, plan.entity, len(keys), limit, tuple(keys[:5])))
+
+    creates = [action.key for action in actions if action.verb == "create"]
+    if limits.creates is not None and len(creates) > limits.creates:
+        stop("creates", creates, f"at most {limits.creates} are created in one run")
+    total = max(sum(known.values()), 1)
+    changed = [action.key for action in actions if action.verb == "update"]
+    if limits.changed_share is not None and len(changed) >= CHANGED_FROM and len(changed) > limits.changed_share * total:
+        stop("changed_share", changed, f"at most {limits.changed_share:.0%} of {total} records change in one run")
+    gone = [str(verdict.record) for verdict in plan.verdicts if verdict.reason in ("deleted", "unlink")]
+    if limits.removed_share is not None and len(gone) >= REMOVED_FROM and len(gone) > limits.removed_share * total:
+        stop("removed_share", gone, f"at most {limits.removed_share:.0%} of {total} records vanish between two runs")
+    bad = [str(verdict.record) for verdict in plan.verdicts if verdict.outcome == "quarantined"]
+    seen = max(sum(plan.extracted), 1)
+    if limits.quarantined_share is not None and len(bad) >= QUARANTINED_FROM and len(bad) > limits.quarantined_share * seen:
+        stop("quarantined_share", bad, f"at most {limits.quarantined_share:.0%} of {seen} rows are quarantined")
+    for item in plan.lists:
+        if item.complete and item.rows == 0 and known.get((item.side, item.module), 0) > 0:
+            stop("side_empty", [f"{item.side} {item.module}"], f"{known[(item.side, item.module)]} records were known there")
+    if first and limits.first_run_needs_approval and actions:
+        stop("first_run", [action.key for action in actions], "a first run needs a person's approval")
+    return found

@@ -1,0 +1,367 @@
+"""Load: carry out a plan's actions, journalled around every call. No decisions.
+
+    intent → call → answer, link, base and evidence in one transaction → next
+
+A crash on any line leaves an open intent; our keys on both sides make the next run find what was written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from renkei.core.errors import AnswerUnknown, BudgetSpent, TryAgain
+from renkei.core.mapping import MappingSpec, take_person
+from renkei.core.planning import ACTIVE, project
+from renkei.core.records import Action, Agreement, Answer, Base, Intent, Link, OutcomeRow, Row
+from renkei.core.values import Ref, content_hash
+from renkei.engine.extract import stamp_of
+from renkei.engine.work import LOCK_TTL, EntityWork, Request, Rooms, World
+
+CRM_BATCH = 100  # crm-v8.md section 5.1
+BOOKS_AT_ONCE = 20  # journalled together; the client itself bounds what is in flight
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an action ended. `outcome`: "" (done), refused, blocked or failed."""
+
+    outcome: str
+    reason: str
+    created: str = ""
+
+
+@dataclass(slots=True)
+class Loading:
+    """One entity while it is loaded."""
+
+    rooms: Rooms
+    request: Request
+    world: World
+    work: EntityWork
+    run: str
+    agreements: dict[str, Agreement]
+    bases: dict[str, Base]
+    results: dict[str, Result] = field(default_factory=dict)
+    stopped: str = ""
+    stamps: dict[Ref, datetime] = field(default_factory=dict)
+
+
+async def load(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> dict[str, Result]:
+    """Carry out work.plan; returns how each action ended, by key."""
+    assert work.plan is not None
+    loading = Loading(rooms, request, world, work, run, {one.link: one for one in work.plan.agreements}, dict(work.bases))
+    stale = await _stale(loading, work.plan.actions)
+    waiting = [action for action in work.plan.actions if action.key not in stale]
+    loading.results.update({key: Result("refused", "stale") for key in stale})
+    done = 0
+    while waiting:
+        ready, waiting = _ready(loading, waiting)
+        if not ready:
+            break
+        for batch in _batches(ready):
+            if loading.stopped:
+                loading.results.update({action.key: Result("blocked", loading.stopped) for action in batch})
+                continue
+            await _send(loading, batch)
+            rooms.ledger.renew(rooms.spec.name, run, rooms.clock.now(), LOCK_TTL)
+            done += len(batch)
+            rooms.progress("load", work.entity, done, len(work.plan.actions))
+    return loading.results
+
+
+def _ready(loading: Loading, waiting: list[Action]) -> tuple[list[Action], list[Action]]:
+    """Actions whose needs are met; those whose needs failed are blocked for good in this run."""
+    ready, later = [], []
+    for action in waiting:
+        needs = [loading.results.get(key) for key in action.needs]
+        if any(result is not None and result.outcome for result in needs):
+            loading.results[action.key] = Result("blocked", "parent_not_written")
+        elif all(result is not None for result in needs):
+            ready.append(action)
+        else:
+            later.append(action)
+    return ready, later
+
+
+def _batches(actions: Sequence[Action]) -> Iterator[list[Action]]:
+    groups: dict[tuple[str, str, bool], list[Action]] = {}
+    for action in actions:
+        groups.setdefault((action.side, action.module, action.verb == "create"), []).append(action)
+    for (side, _, _), members in groups.items():
+        size = CRM_BATCH if side == "crm" else BOOKS_AT_ONCE
+        for start in range(0, len(members), size):
+            yield members[start : start + size]
+
+
+async def _stale(loading: Loading, actions: Sequence[Action]) -> set[str]:
+    """Actions whose target no longer has the stamp that the plan rests on: refused one by one, planned anew next time."""
+    rooms = loading.rooms
+    targets = {action.target: action for action in actions if action.target is not None and action.stamp is not None}
+    found: set[str] = set()
+    for side, module in sorted({(ref.side, ref.module) for ref in targets}):
+        if module == "contact_persons":
+            continue
+        mine = {ref.id: action for ref, action in targets.items() if (ref.side, ref.module) == (side, module)}
+        newest = max(action.stamp for action in mine.values() if action.stamp)
+        rows: dict[str, Row] = {}
+        if module == "items":
+            rows = await rooms.books.get_items(sorted(mine))
+        elif side == "crm":
+            async for page in rooms.crm.read(module, [rooms.spec.crm_key], since=newest):
+                rows |= {str(row["id"]): row for row in page.rows}
+        else:
+            async for page in rooms.books.read(module, since=newest):
+                rows |= {str(row["contact_id"]): row for row in page.rows}
+        found |= {mine[one].key for one, row in rows.items() if one in mine and stamp_of(side, row) != mine[one].stamp}
+    return found
+
+
+def _filled(loading: Loading, value: Any) -> Any:
+    """The payload with `{"$created": KEY}` replaced by the id that KEY brought."""
+    if isinstance(value, dict):
+        if set(value) == {"$created"}:
+            return loading.results[value["$created"]].created
+        return {name: _filled(loading, item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(loading, item) for item in value]
+    return value
+
+
+async def _send(loading: Loading, batch: list[Action]) -> None:
+    rooms = loading.rooms
+    now = rooms.clock.now()
+    intents = [
+        Intent(content_hash([loading.run, action.key])[:32], loading.run, action, _outward_key(rooms, action), "intended")
+        for action in batch
+    ]
+    ids = [intent.id for intent in intents]
+    quiet = [action for action in batch if not action.payload]
+    for action in quiet:
+        _confirm(loading, action, content_hash([loading.run, action.key])[:32], {}, Answer(True), intend=True)
+    todo = [(action, intent) for action, intent in zip(batch, intents, strict=True) if action.payload]
+    if not todo:
+        return
+    rooms.ledger.intend(rooms.spec.name, [intent for _, intent in todo], now)
+    ids = [intent.id for _, intent in todo]
+    rooms.ledger.mark_intents(ids, "sent", now)
+    payloads = [_filled(loading, action.payload) for action, _ in todo]
+    answers = await _call(loading, [action for action, _ in todo], payloads)
+    with rooms.ledger.transaction():
+        for (action, intent), payload, answer in zip(todo, payloads, answers, strict=True):
+            if isinstance(answer, Answer) and answer.ok:
+                _confirm(loading, action, intent.id, payload, answer)
+            elif isinstance(answer, Answer):
+                _refuse(loading, action, intent.id, payload, answer)
+            else:
+                _unanswered(loading, action, intent.id, answer)
+
+
+async def _call(loading: Loading, actions: list[Action], payloads: list[Row]) -> list[Answer | Exception]:
+    rooms, first = loading.rooms, actions[0]
+    if first.side == "books":
+        answers = await asyncio.gather(
+            *(_books(rooms, action, payload) for action, payload in zip(actions, payloads, strict=True)), return_exceptions=True
+        )
+        return [_known_failure(answer) for answer in answers]
+    try:
+        if first.verb == "create":
+            inserted = await rooms.crm.insert(first.module, payloads)
+            return [_already_there(rooms, answer) for answer in inserted]
+        rows = [{**payload, "id": action.target.id} for action, payload in zip(actions, payloads, strict=True) if action.target]
+        return list(await rooms.crm.update(first.module, rows))
+    except (AnswerUnknown, TryAgain) as error:
+        return [error] * len(actions)
+
+
+def _known_failure(answer: Answer | BaseException) -> Answer | Exception:
+    if isinstance(answer, (Answer, AnswerUnknown, TryAgain, BudgetSpent)):
+        return answer
+    raise answer
+
+
+def _already_there(rooms: Rooms, answer: Answer) -> Answer:
+    """DUPLICATE_DATA on our key: an earlier insert did arrive, and this is its record."""
+    if not answer.ok and answer.duplicate_of and answer.field == rooms.spec.crm_key:
+        return Answer(True, answer.duplicate_of)
+    return answer
+
+
+async def _books(rooms: Rooms, action: Action, payload: Row) -> Answer:
+    if action.module == "contact_persons":
+        body = {name: value for name, value in payload.items() if name != "contact_id"}
+        if action.verb == "create":
+            return await rooms.books.add_person(str(payload["contact_id"]), body)
+        assert action.target is not None
+        return await rooms.books.update_person(action.target.id, {**body, "contact_id": payload["contact_id"]})
+    if action.verb == "create":
+        key = _outward_key(rooms, action)
+        answer = await rooms.books.put_by_key(action.module, rooms.spec.books_key, key, payload)
+        if not answer.ok and answer.code == "3062" and action.source is not None and action.module == "contacts":
+            label = f"{str(payload['contact_name'])[:191]} ({action.source.id[-6:]})"
+            return await rooms.books.put_by_key(action.module, rooms.spec.books_key, key, {**payload, "contact_name": label})
+        return answer
+    assert action.target is not None
+    rest, person = take_person({name: value for name, value in payload.items() if name != ACTIVE})
+    answer = Answer(True, action.target.id)
+    if person is not None and "contact_person_id" in person:
+        answer = await rooms.books.update_person(str(person["contact_person_id"]), {**person, "contact_id": action.target.id})
+    elif person is not None:
+        answer = await rooms.books.add_person(action.target.id, person)
+    if rest and answer.ok:
+        answer = await rooms.books.update(action.module, action.target.id, rest)
+    if ACTIVE in payload and answer.ok:
+        switched = await rooms.books.set_active(action.module, action.target.id, bool(payload[ACTIVE]))
+        answer = answer if switched.ok and answer.record else switched
+    return replace(answer, id=action.target.id) if answer.ok else answer
+
+
+def _outward_key(rooms: Rooms, action: Action) -> str:
+    if action.side == "crm":
+        return str(action.payload.get(rooms.spec.crm_key) or "")
+    for item in action.payload.get("custom_fields", []):
+        if item.get("api_name") == rooms.spec.books_key:
+            return str(item["value"])
+    return ""
+
+
+def _unanswered(loading: Loading, action: Action, intent: str, error: Exception) -> None:
+    now = loading.rooms.clock.now()
+    if isinstance(error, AnswerUnknown):
+        loading.rooms.ledger.mark_intents([intent], "unknown", now, {intent: {"error": error.what}})
+        loading.results[action.key] = Result("failed", "answer_unknown")
+        return
+    reason = "budget" if isinstance(error, BudgetSpent) else "try_again"
+    loading.rooms.ledger.mark_intents([intent], "abandoned", now, {intent: {"error": str(error)}})
+    loading.results[action.key] = Result("blocked", reason)
+    loading.stopped = loading.stopped or reason
+    loading.work.budget_ended = loading.work.budget_ended or reason == "budget"
+
+
+def _refuse(loading: Loading, action: Action, intent: str, payload: Row, answer: Answer) -> None:
+    said = {"code": answer.code, "words": answer.words, "field": answer.field}
+    loading.rooms.ledger.mark_intents([intent], "refused", loading.rooms.clock.now(), {intent: said})
+    _evidence(loading, action, "refused", f"{answer.code}: {answer.words}", payload, said, answer.id)
+    loading.results[action.key] = Result("refused", f"{answer.code}: {answer.words}")
+
+
+def _confirm(loading: Loading, action: Action, intent: str, payload: Row, answer: Answer, *, intend: bool = False) -> None:
+    """Answer, link, base and evidence, in the transaction of the caller."""
+    rooms, now = loading.rooms, loading.rooms.clock.now()
+    created = str(answer.id or "") if action.verb == "create" else ""
+    loading.results[action.key] = Result("", "", created)
+    if not intend:
+        rooms.ledger.mark_intents([intent], "confirmed", now, {intent: {"id": answer.id}})
+    written = Ref(action.side, action.module, created) if created else action.target
+    if action.aside and written is not None:
+        rooms.ledger.set_aside(rooms.spec.name, [(written, action.reason, "")], loading.run, now)
+    elif action.link:
+        _settle_pair(loading, action, payload, answer, created)
+    if action.side == "books" and action.module == "contacts" and answer.record and written is not None and answer.stamp:
+        rooms.ledger.put_details(rooms.spec.name, "books", "contacts", [(written.id, answer.stamp, answer.record)])
+    if written is not None and answer.stamp:
+        loading.stamps[written] = answer.stamp
+    outcome = "created" if action.verb == "create" else "linked" if action.verb == "link" else "updated"
+    _evidence(loading, action, outcome, action.reason, payload, {"id": answer.id}, answer.id)
+
+
+def _settle_pair(loading: Loading, action: Action, payload: Row, answer: Answer, created: str) -> None:
+    """The link that this write makes or serves, and its base for the fields that are agreed now."""
+    rooms, now = loading.rooms, loading.rooms.clock.now()
+    agreement = loading.agreements[action.link]
+    spec = loading.world.mappings[agreement.mapping]
+    crm_ref = replace(agreement.crm_ref, id=created) if created and action.side == "crm" else agreement.crm_ref
+    books_ref = replace(agreement.books_ref, id=created) if created and action.side == "books" else agreement.books_ref
+    if action.verb in ("create", "link"):
+        evidence = agreement.evidence or "created"
+        link = Link(action.link, action.entity, agreement.mapping, crm_ref, books_ref, now, evidence)
+        rooms.ledger.put_links(rooms.spec.name, [link], loading.run, now)
+    base = loading.bases.get(action.link) or Base(action.link, {}, {})
+    crm, books = dict(agreement.crm), dict(agreement.books)
+    if action.side == "crm":
+        crm |= project(_as_row(payload), spec, "crm")
+    else:
+        books |= project(answer.record or _as_row(payload), spec, "books")
+    fields = agreement.agreed if action.verb in ("create", "link") else tuple(change.field for change in action.changes)
+    if action.verb == "link":
+        fields = (*fields, *(change.field for change in action.changes))
+    base = advanced(base, spec, fields, crm, books)
+    wrote = tuple(sorted(payload)) if action.side == "crm" else base.crm_wrote
+    base = replace(
+        base,
+        crm_stamp=answer.stamp if action.side == "crm" and answer.stamp else base.crm_stamp or agreement.crm_stamp,
+        books_stamp=answer.stamp if action.side == "books" and answer.stamp else base.books_stamp or agreement.books_stamp,
+        crm_wrote=wrote,
+    )
+    loading.bases[action.link] = base
+    rooms.ledger.put_bases(rooms.spec.name, [base])
+    if action.carries:
+        _link_persons(loading, action, payload, answer)
+
+
+def _as_row(payload: Row) -> Row:
+    """A body in the shape of a row: custom fields by their names."""
+    row = {name: value for name, value in payload.items() if name != "custom_fields"}
+    return {**row, **{item["api_name"]: item["value"] for item in payload.get("custom_fields", [])}}
+
+
+def advanced(base: Base, spec: MappingSpec, fields: Sequence[str], crm: Mapping[str, Any], books: Mapping[str, Any]) -> Base:
+    """The base with these fields moved to both sides' present values, together."""
+    left, right = dict(base.crm or {}), dict(base.books or {})
+    for item in spec.fields:
+        if item.name in fields and item.crm and item.books:
+            left[item.crm] = crm.get(item.crm)
+            right[item.books] = books.get(item.books)
+    return replace(base, crm=left, books=right)
+
+
+def _link_persons(loading: Loading, action: Action, payload: Row, answer: Answer) -> None:
+    """Persons that travelled inside a customer's create: their ids stand in the answer, in the order sent."""
+    rooms, now = loading.rooms, loading.rooms.clock.now()
+    spec = loading.world.mappings["persons"]
+    answered = (answer.record or {}).get("contact_persons") or []
+    if len(answered) != len(action.carries):
+        return  # the next run reads the detail and meets them by e-mail and name
+    for ref, person in zip(action.carries, answered, strict=True):
+        books = Ref("books", "contact_persons", str(person["contact_person_id"]))
+        link_id = content_hash([rooms.spec.name, str(ref), str(books)])[:32]
+        known = loading.work.known[ref]
+        rooms.ledger.put_links(
+            rooms.spec.name, [Link(link_id, action.entity, "persons", ref, books, now, "created")], loading.run, now
+        )
+        base = Base(link_id, project(known.raw, spec, "crm"), project(person, spec, "books"), known.stamp, answer.stamp)
+        rooms.ledger.put_bases(rooms.spec.name, [base])
+
+
+def _evidence(
+    loading: Loading, action: Action, outcome: str, reason: str, request: Row, said: Mapping[str, Any], written: str | None
+) -> None:
+    records = [ref for ref in (action.source, action.target) if ref is not None]
+    if action.verb == "create" and written and outcome != "refused":
+        records.append(Ref(action.side, action.module, written))
+    changes = [
+        {"field": one.field, "side": one.side, "before": one.before, "after": one.after, "reason": one.reason}
+        for one in action.changes
+    ]
+    detail = {
+        "verb": action.verb,
+        "side": action.side,
+        "module": action.module,
+        "changes": changes,
+        "request": request,
+        "answer": said,
+    }
+    row = OutcomeRow(
+        "write",
+        action.entity,
+        tuple(dict.fromkeys(records)),
+        outcome,
+        reason,
+        loading.rooms.clock.now(),
+        loading.request.actor,
+        detail,
+    )
+    loading.rooms.ledger.append(loading.rooms.spec.name, loading.run, [row])

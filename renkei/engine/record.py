@@ -1,0 +1,170 @@
+"""Record: read once more what was written, give every extracted row its one outcome, settle, and seal the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from renkei.core.planning import WORST, EntityPlan, project
+from renkei.core.ports import Settled
+from renkei.core.records import OPEN_OUTCOMES, OUTCOMES, MirrorRow, OutcomeRow, Row, Verdict, Watermark
+from renkei.core.values import Ref, Side
+from renkei.engine.extract import crm_fields, keys_by_row, list_hash, stamp_of
+from renkei.engine.load import Result, advanced
+from renkei.engine.work import EntityWork, Request, Rooms, World, books_id
+
+GROUP = 1000  # records that one `unchanged` row of evidence speaks of
+
+
+async def record(
+    rooms: Rooms, request: Request, world: World, work: EntityWork, run: str, results: Mapping[str, Result]
+) -> dict[str, Any]:
+    """Close one entity; returns its part of the report (design.md section 3)."""
+    plan = work.plan
+    assert plan is not None
+    read_to = await _closing_read(rooms, world, work, plan, results)
+    name, now = rooms.spec.name, rooms.clock.now()
+    final = {verdict.record: _final(verdict, results) for verdict in plan.verdicts}
+    counts = dict.fromkeys(reversed(OUTCOMES), 0)
+    for outcome, _ in final.values():
+        counts[outcome] += 1
+    counts["unchanged"] += len(plan.unchanged)
+    with rooms.ledger.transaction():
+        rows = [
+            OutcomeRow("record", plan.entity, (verdict.record,), *final[verdict.record], now, request.actor, verdict.detail)
+            for verdict in plan.verdicts
+            if final[verdict.record][0] != "unchanged"
+        ]
+        quiet = [ref for ref, _ in plan.unchanged] + [ref for ref, (outcome, _) in final.items() if outcome == "unchanged"]
+        for start in range(0, len(quiet), GROUP):
+            rows.append(
+                OutcomeRow("record", plan.entity, tuple(quiet[start : start + GROUP]), "unchanged", "", now, request.actor)
+            )
+        rooms.ledger.append(name, run, rows)
+        rooms.ledger.settle(name, [Settled(one.record, one.hash, *final[one.record]) for one in plan.verdicts if one.hash])
+        _keep_bases(rooms, world, work, plan)
+        _keep_questions(rooms, work, plan, run, now)
+        for item in plan.lists:
+            if item.left or request.only:
+                continue
+            stamps = [one for one in (item.newest, read_to.get((item.side, item.module))) if one is not None]
+            before = rooms.ledger.watermark(name, item.side, item.module, plan.entity)
+            if before is not None and before.stamp is not None:
+                stamps.append(before.stamp)
+            newest = max(stamps, default=None)
+            full_at = now if item.complete else before.full_at if before else None
+            rooms.ledger.put_watermark(name, Watermark(item.side, item.module, plan.entity, newest, plan.rules, full_at), run)
+    done = [action for action in plan.actions if action.payload and results.get(action.key, Result("failed", "")).outcome == ""]
+    writes = {side: sum(1 for action in done if action.side == side) for side in ("crm", "books")}
+    return {
+        "extracted": {"crm": plan.extracted[0], "books": plan.extracted[1]},
+        "outcomes": {word: counts[word] for word in reversed(OUTCOMES)},
+        "writes": writes,
+    }
+
+
+def _final(verdict: Verdict, results: Mapping[str, Result]) -> tuple[str, str]:
+    """The planned word, unless one of the row's actions ended worse."""
+    outcome, reason = verdict.outcome, verdict.reason
+    for key in verdict.actions:
+        result = results.get(key, Result("blocked", "not_reached"))
+        if result.outcome and WORST[result.outcome] < WORST[outcome]:
+            outcome, reason = result.outcome, result.reason
+    return outcome, reason
+
+
+def _keep_bases(rooms: Rooms, world: World, work: EntityWork, plan: EntityPlan) -> None:
+    """Fields that agree without a write move their base now; those of a link made in this run did so with it."""
+    ids = [one.link for one in plan.agreements if not one.evidence]
+    stored = rooms.ledger.bases(rooms.spec.name, ids)
+    moved = []
+    for one in plan.agreements:
+        base = stored.get(one.link)
+        if base is not None and not one.evidence:
+            moved.append(advanced(base, world.mappings[one.mapping], one.agreed, {**one.crm}, {**one.books}))
+    rooms.ledger.put_bases(rooms.spec.name, moved)
+
+
+def _keep_questions(rooms: Rooms, work: EntityWork, plan: EntityPlan, run: str, now: datetime) -> None:
+    name, ledger = rooms.spec.name, rooms.ledger
+    seen = {verdict.record for verdict in plan.verdicts}
+    asked = {hold.id for hold in plan.holds}
+    settled = [
+        hold.id for hold in ledger.open_holds(name) if hold.entity == plan.entity and hold.record in seen and hold.id not in asked
+    ]
+    ledger.close_holds(name, settled, "no longer a question", run, now)
+    ledger.put_holds(name, plan.holds, run, now)
+    ledger.carry_out(name, plan.carried_out, run, now)
+    ledger.clear_aside(name, plan.unaside)
+    ledger.set_aside(name, plan.asides, run, now)
+    ledger.put_links(name, plan.links, run, now)
+    bad = {row.record for row in plan.quarantine}
+    waiting = {row.record for row, _, _ in ledger.quarantine(name)}
+    ledger.leave_quarantine(name, (waiting & seen) - bad, "passed", run, now)
+    ledger.put_quarantine(name, plan.quarantine, run, now)
+
+
+async def _closing_read(
+    rooms: Rooms, world: World, work: EntityWork, plan: EntityPlan, results: Mapping[str, Result]
+) -> dict[tuple[Side, str], datetime]:
+    """Read each list written to once more. What shows our own write is quiet and gives the base; the rest stays open."""
+    lists: set[tuple[Side, str]] = set()
+    for action in plan.actions:
+        if action.payload and results.get(action.key, Result("failed", "")).outcome == "":
+            lists.add((action.side, "contacts" if action.module == "contact_persons" else action.module))
+    newest_of: dict[tuple[Side, str], datetime] = {}
+    for side, module in sorted(lists):
+        since = next((item.newest for item in plan.lists if (item.side, item.module) == (side, module)), None)
+        pages = (
+            rooms.crm.read(module, crm_fields(rooms, world, module), since=since)
+            if side == "crm"
+            else rooms.books.read(module, since=since or datetime.min.replace(tzinfo=rooms.clock.now().tzinfo))
+        )
+        async for page in pages:
+            newest = _take_echoes(rooms, world, side, module, page.rows)
+            if newest is not None:
+                newest_of[(side, module)] = max(newest, newest_of.get((side, module), newest))
+    return newest_of
+
+
+def _take_echoes(rooms: Rooms, world: World, side: Side, module: str, rows: list[Row]) -> datetime | None:
+    ledger, name = rooms.ledger, rooms.spec.name
+    by_id = {str(row["id"]) if side == "crm" else books_id(module, row): row for row in rows}
+    hashes = {row_id: list_hash(rooms, world, side, module, row) for row_id, row in by_id.items()}
+    changed = ledger.changed(name, side, module, hashes)
+    links = ledger.links(name, side, module, changed)
+    bases = ledger.bases(name, [link.id for link in links.values()])
+    keys = keys_by_row(rooms, world, side, module, [by_id[one] for one in changed])
+    mirrors = ledger.mirrors(name, side, module, changed)
+    fresh, quiet, moved = [], [], []
+    newest: datetime | None = None
+    for row_id in sorted(changed):
+        row, stamp = by_id[row_id], stamp_of(side, by_id[row_id])
+        newest = stamp if newest is None or (stamp is not None and stamp > newest) else newest
+        mirror = mirrors.get(row_id)
+        fresh.append(
+            MirrorRow(row_id, stamp, hashes[row_id], row, tuple(keys.get(row_id, ())), mirror.in_view if mirror else True)
+        )
+        link = links.get(row_id)
+        base = bases.get(link.id) if link else None
+        if link is None or base is None or stamp is None:
+            continue
+        spec = world.mappings[link.mapping]
+        if side == "crm" and stamp == base.crm_stamp and base.crm_wrote is not None:
+            now_says = project(row, spec, "crm")
+            ours = {path for path in now_says if now_says[path] != (base.crm or {}).get(path)}
+            agreed = {path for path in ours if path.split(".")[0] in base.crm_wrote or path not in (base.crm or {})}
+            before = project(mirror.row, spec, "crm") if mirror else now_says
+            strange = {path for path in ours - agreed if now_says[path] != before.get(path)}
+            if not strange:
+                moved.append(replace(base, crm={**(base.crm or {}), **{path: now_says[path] for path in agreed}}, crm_wrote=None))
+                quiet.append(Ref(side, module, row_id))
+        elif side == "books" and stamp == base.books_stamp:
+            quiet.append(Ref(side, module, row_id))
+    ledger.put_mirrors(name, side, module, fresh, rooms.clock.now())
+    ledger.put_bases(name, moved)
+    held = {ref for ref in quiet if (found := mirrors.get(ref.id)) is not None and found.outcome in OPEN_OUTCOMES}
+    ledger.settle(name, [Settled(ref, hashes[ref.id], "unchanged", "our own write") for ref in quiet if ref not in held])
+    return newest
