@@ -51,9 +51,10 @@ MINUTE = 60.0
 READ_TRIES = 4  # three repetitions over about seven seconds: a restart of a gateway; the run's own retry comes after
 WAITS_FOR_ROOM = 5  # crm-v8.md section 13: after five fruitless waits assume that the credits are used up
 LONGEST_WAIT = 60.0
-SHORTEST_WAIT = 0.001  # a clock may round a rest of nanoseconds down to no time at all
+SHORTEST_WAIT = 0.001  # less is a rest of rounding, which a clock may turn into no time at all
 BLOCK_SECONDS = 61.0  # books-v3.md section 5: code 44 is a block whose length clients take to be one minute
 RESET_UNKNOWN_SECONDS = 3600.0  # the day is spent and no header says until when: ask again in an hour
+ACCOUNTS = "accounts"  # tokens are counted under this name: they do not draw on any organisation's allowance
 FLUSH_EVERY = 25  # calls that a crash may leave uncounted in the shared store
 
 
@@ -367,7 +368,8 @@ class Client:
     def flush(self) -> None:
         """Bring the counts into the shared store. Called by itself every few calls, and at the end by `aclose`."""
         for (day, kind), calls in self._unflushed.items():
-            self._store.add_calls(self.organization, self.side, day, kind, calls, self.run)
+            whose = ACCOUNTS if kind == "token" else self.organization
+            self._store.add_calls(whose, self.side, day, kind, calls, self.run)
         self._unflushed.clear()
         self._stored = None
 
@@ -491,9 +493,9 @@ class Client:
                     self._sent_at.popleft()
                 if len(self._sent_at) >= per_minute:
                     wait = max(wait, self._sent_at[0] + MINUTE - now)
-            if wait <= 0:
+            if wait < SHORTEST_WAIT:
                 break
-            await self._clock.sleep(max(wait, SHORTEST_WAIT))
+            await self._clock.sleep(wait)
         if per_minute is not None:
             self._sent_at.append(self._clock.elapsed())
 
@@ -526,7 +528,8 @@ class Client:
     def _used_on(self, day: str) -> int:
         if self._stored is None or self._stored[0] != day:
             self._stored = (day, self._store.calls_on(self.organization, self.side, day))
-        return self._stored[1] + sum(calls for (on, _), calls in self._unflushed.items() if on == day)
+        waiting = (calls for (on, kind), calls in self._unflushed.items() if on == day and kind != "token")
+        return self._stored[1] + sum(waiting)
 
     def _count_token(self) -> None:
         self._count("token")
