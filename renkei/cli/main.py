@@ -212,8 +212,7 @@ def holds() -> None:
     ]
     show(
         {"holds": content},
-        "\n".join(f"{one['id']}  {one['question']}: {one['record']}  {', '.join(map(str, one['choices']))}" for one in content)
-        or "No question is open.",
+        "\n".join(f"{one.id}  {one.question}: {one.record}  {', '.join(one.choices)}" for one in found) or "No question is open.",
     )
 
 

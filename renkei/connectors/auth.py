@@ -192,9 +192,7 @@ class Tokens:
         error = str(body.get("error", "")) if isinstance(body, dict) else ""
         failure = isinstance(body, dict) and body.get("status") == "failure"  # its text is localised
         if status == 429 or (status < 500 and (failure or "access denied" in error.lower())):
-            return Throttled(
-                side, "the accounts host refuses more tokens for now.", limit="token", retry_after=BLOCKED_SECONDS
-            )
+            return Throttled(side, "the accounts host refuses more tokens for now.", limit="token", retry_after=BLOCKED_SECONDS)
         if status >= 500 or not error:
             return Unreachable(side, f"no usable answer from {self._hosts.accounts} (HTTP {status}).")
         where = f"{self._hosts.accounts}: {error}."

@@ -250,9 +250,7 @@ class ZohoCrm:
         known = {meta.api_name for meta in await self.fields(module)} | set(ALWAYS)
         absent = [column for column in columns if column not in known]
         if absent:
-            return FieldMissing(
-                "crm", module, ", ".join(absent), fix="Create the field, or correct its API name in the mapping."
-            )
+            return FieldMissing("crm", module, ", ".join(absent), fix="Create the field, or correct its API name in the mapping.")
         told = _mapping(reply.content.get("details"))
         column = next((str(told[key]) for key in ("column_name", "column", "api_name") if told.get(key)), "")
         if column:

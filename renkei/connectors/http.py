@@ -507,9 +507,7 @@ class Client:
             raise BudgetSpent(self.side, f"our own cap of {cap} calls a day is reached.", resets_in=self._until_midnight())
         left, resets_in = self.daily()
         if left is not None and left - self._in_flight <= keep:
-            raise BudgetSpent(
-                self.side, f"{left} calls are left today and {keep} are kept for people.", resets_in=resets_in
-            )
+            raise BudgetSpent(self.side, f"{left} calls are left today and {keep} are kept for people.", resets_in=resets_in)
 
     def _note_day(self, reply: Reply) -> None:
         left, resets_in = _number(reply, "x-rate-limit-remaining"), _number(reply, "x-rate-limit-reset")

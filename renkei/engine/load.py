@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from renkei.core.errors import AnswerUnknown, BudgetSpent, TryAgain
@@ -47,7 +46,6 @@ class Loading:
     bases: dict[str, Base]
     results: dict[str, Result] = field(default_factory=dict)
     stopped: str = ""
-    stamps: dict[Ref, datetime] = field(default_factory=dict)
 
 
 async def load(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> dict[str, Result]:
@@ -260,10 +258,8 @@ def _confirm(loading: Loading, action: Action, intent: str, payload: Row, answer
         rooms.ledger.set_aside(rooms.spec.name, [(written, action.reason, "")], loading.run, now)
     elif action.link:
         _settle_pair(loading, action, payload, answer, created)
-    if action.side == "books" and action.module == "contacts" and answer.record and written is not None and answer.stamp:
-        rooms.ledger.put_details(rooms.spec.name, "books", "contacts", [(written.id, answer.stamp, answer.record)])
-    if written is not None and answer.stamp:
-        loading.stamps[written] = answer.stamp
+    if action.side == "books" and action.module == "contacts" and answer.record and written is not None:
+        loading.work.written[written.id] = answer.record
     outcome = "created" if action.verb == "create" else "linked" if action.verb == "link" else "updated"
     _evidence(loading, action, outcome, action.reason, payload, {"id": answer.id}, answer.id)
 

@@ -60,7 +60,7 @@ def match(rooms: Rooms, world: World, work: EntityWork, mapping: str, parents: M
         for group in result.ambiguous:
             lefts = [Ref("crm", spec.crm_module, one) for one in group.left]
             rights = [Ref("books", spec.books_module, one) for one in group.right]
-            scores = {
+            scores: dict[tuple[str, str], Mapping[str, Any]] = {
                 (one.left, one.right): {"rule": one.rule, "score": round(one.score, 4), "parts": dict(one.parts)}
                 for one in group.candidates
             }

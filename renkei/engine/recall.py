@@ -26,7 +26,7 @@ def recall(rooms: Rooms, request: Request, world: World, work: EntityWork) -> No
             chosen = {ref.id for ref in _only(rooms, request) if (ref.side, ref.module) == (side, module)}
             ids = [row_id for row_id in ids if row_id in chosen]
         load(rooms, world, work, [Ref(side, module, row_id) for row_id in ids], extracted=True)
-    _partners(rooms, world, work)
+    load_partners(rooms, world, work)
     _candidates(rooms, world, work)
 
 
@@ -103,7 +103,7 @@ def _raw_label(mirror: Mirror) -> str:
     return mirror.ref.id
 
 
-def _partners(rooms: Rooms, world: World, work: EntityWork) -> None:
+def load_partners(rooms: Rooms, world: World, work: EntityWork) -> None:
     missing = [ref for link in work.links.values() for ref in (link.crm, link.books) if ref not in work.known]
     load(rooms, world, work, missing, extracted=False)
     work.bases = rooms.ledger.bases(rooms.spec.name, work.links)

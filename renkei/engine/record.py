@@ -9,10 +9,11 @@ from typing import Any
 
 from renkei.core.planning import WORST, EntityPlan, project
 from renkei.core.ports import Settled
-from renkei.core.records import OPEN_OUTCOMES, OUTCOMES, MirrorRow, OutcomeRow, Row, Verdict, Watermark
+from renkei.core.records import OUTCOMES, MirrorRow, OutcomeRow, Row, Verdict, Watermark
 from renkei.core.values import Ref, Side
 from renkei.engine.extract import crm_fields, keys_by_row, list_hash, stamp_of
 from renkei.engine.load import Result, advanced
+from renkei.engine.resolve import take_details
 from renkei.engine.work import EntityWork, Request, Rooms, World, books_id
 
 GROUP = 1000  # records that one `unchanged` row of evidence speaks of
@@ -24,9 +25,9 @@ async def record(
     """Close one entity; returns its part of the report (design.md section 3)."""
     plan = work.plan
     assert plan is not None
-    read_to = await _closing_read(rooms, world, work, plan, results)
-    name, now = rooms.spec.name, rooms.clock.now()
     final = {verdict.record: _final(verdict, results) for verdict in plan.verdicts}
+    read_to = await _closing_read(rooms, world, work, plan, results, final)
+    name, now = rooms.spec.name, rooms.clock.now()
     counts = dict.fromkeys(reversed(OUTCOMES), 0)
     for outcome, _ in final.values():
         counts[outcome] += 1
@@ -107,7 +108,12 @@ def _keep_questions(rooms: Rooms, work: EntityWork, plan: EntityPlan, run: str, 
 
 
 async def _closing_read(
-    rooms: Rooms, world: World, work: EntityWork, plan: EntityPlan, results: Mapping[str, Result]
+    rooms: Rooms,
+    world: World,
+    work: EntityWork,
+    plan: EntityPlan,
+    results: Mapping[str, Result],
+    final: Mapping[Ref, tuple[str, str]],
 ) -> dict[tuple[Side, str], datetime]:
     """Read each list written to once more. What shows our own write is quiet and gives the base; the rest stays open."""
     lists: set[tuple[Side, str]] = set()
@@ -123,13 +129,33 @@ async def _closing_read(
             else rooms.books.read(module, since=since or datetime.min.replace(tzinfo=rooms.clock.now().tzinfo))
         )
         async for page in pages:
-            newest = _take_echoes(rooms, world, side, module, page.rows)
+            newest = _take_echoes(rooms, world, side, module, page.rows, final)
             if newest is not None:
                 newest_of[(side, module)] = max(newest, newest_of.get((side, module), newest))
+    await _keep_details(rooms, world, work, plan, results)
     return newest_of
 
 
-def _take_echoes(rooms: Rooms, world: World, side: Side, module: str, rows: list[Row]) -> datetime | None:
+async def _keep_details(rooms: Rooms, world: World, work: EntityWork, plan: EntityPlan, results: Mapping[str, Result]) -> None:
+    """What the answers showed of Books customers is their detail; where persons were written, it is read once more."""
+    done = [
+        one
+        for one in plan.actions
+        if one.module == "contact_persons" and results.get(one.key, Result("failed", "")).outcome == ""
+    ]
+    parents = {str(one.payload.get("contact_id")) for one in done if one.payload.get("contact_id")}
+    details = {row_id: row for row_id, row in work.written.items() if row_id not in parents}
+    for row_id in sorted(parents):
+        found = await rooms.books.get("contacts", row_id)
+        if found is not None:
+            details[row_id] = found
+    if details:
+        take_details(rooms, world, sorted(details.items()))
+
+
+def _take_echoes(
+    rooms: Rooms, world: World, side: Side, module: str, rows: list[Row], final: Mapping[Ref, tuple[str, str]]
+) -> datetime | None:
     ledger, name = rooms.ledger, rooms.spec.name
     by_id = {str(row["id"]) if side == "crm" else books_id(module, row): row for row in rows}
     hashes = {row_id: list_hash(rooms, world, side, module, row) for row_id, row in by_id.items()}
@@ -165,6 +191,7 @@ def _take_echoes(rooms: Rooms, world: World, side: Side, module: str, rows: list
             quiet.append(Ref(side, module, row_id))
     ledger.put_mirrors(name, side, module, fresh, rooms.clock.now())
     ledger.put_bases(name, moved)
-    held = {ref for ref in quiet if (found := mirrors.get(ref.id)) is not None and found.outcome in OPEN_OUTCOMES}
-    ledger.settle(name, [Settled(ref, hashes[ref.id], "unchanged", "our own write") for ref in quiet if ref not in held])
+    # a record that waits for a person goes on waiting, although our own write moved its stamp
+    said = {ref: final.get(ref, ("unchanged", "our own write")) for ref in quiet}
+    ledger.settle(name, [Settled(ref, hashes[ref.id], *said[ref]) for ref in quiet])
     return newest

@@ -26,7 +26,7 @@ from renkei.core.records import Mirror, MirrorRow, QuarantineRow, Row
 from renkei.core.values import MISSING, Ref, Side, content_hash, row_digest
 from renkei.engine.extract import keys_by_row, stamp_of
 from renkei.engine.match import Meetings, decisions_of, match
-from renkei.engine.recall import load, take_mirrors
+from renkei.engine.recall import load, load_partners, take_mirrors
 from renkei.engine.validate import validate_canonical
 from renkei.engine.work import EntityWork, Request, Rooms, World, is_business
 
@@ -45,6 +45,7 @@ async def resolve(rooms: Rooms, request: Request, world: World, work: EntityWork
         work.meetings[name] = match(rooms, world, work, name)
         _known_asides(rooms, work, work.meetings[name])
     await _fetch_details(rooms, world, work, _details_needed(world, work, rules))
+    load_partners(rooms, world, work)  # of persons that came with the details
     _block_claimed(rooms, work, run)
     for name in names:
         _plan_mapping(rooms, world, work, draft, rules, name)
@@ -312,10 +313,8 @@ def _plan_group(
             draft.say(work.known[ref], "skipped", why[0])
     if crm and books:
         plan_ambiguous(draft, crm, books, rules, scores)
-        asked = {Ref.parse(str(item["record"])) for hold in draft.holds.values() for item in hold.candidates}
-        asked |= {hold.record for hold in draft.holds.values()}
         for known in (*crm, *books):
-            if known.ref not in draft.verdicts and known.ref not in asked:
+            if known.ref not in draft.verdicts:
                 draft.say(known, "held", "ambiguous")
     else:
         for known in (*crm, *books):

@@ -15,7 +15,7 @@ from renkei.core.ports import Books, Clock, Crm, Judge, Ledger
 from renkei.core.records import Base, Link, Mirror, Organization, QuarantineRow, Row
 from renkei.core.values import Ref, Side, content_hash
 
-ENTITIES = ("customers", "products", "summaries")
+ENTITIES = ("customers", "products")
 
 # A batch that died gives its lock back by itself: longer than the slowest single call with all its retries.
 LOCK_TTL = timedelta(minutes=10)
@@ -102,9 +102,8 @@ class EntityWork:
     known_before: dict[tuple[Side, str], int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     plan: EntityPlan | None = None
+    written: dict[str, Row] = field(default_factory=dict)  # Books customers as the answers to our writes showed them
     budget_ended: bool = False
-    halted: str = ""
-    computed: dict[str, Any] = field(default_factory=dict)  # summaries: what was computed, for the tie-out
 
 
 Stage = Callable[..., Awaitable[Any]]
@@ -182,8 +181,6 @@ def is_business(row: Row) -> bool:
 
 def rules_hash(rooms: Rooms, entity: str) -> str:
     """Hash of everything that decides an entity: another hash makes its next run a full compare."""
-    if entity == "summaries":
-        return content_hash([rooms.configuration.get("summaries"), rooms.spec.books.hosts.api, rooms.spec.organization])
     names = mappings_of(rooms.spec, entity)
     chosen = rooms.configuration.get("connection", {})
     return content_hash(

@@ -162,7 +162,7 @@ async def test_put_by_key_creates_once_and_then_updates_the_same(house: House) -
     assert second.record is not None and second.record["contact_name"] == "Kita KK"
     assert second.record["custom_field_hash"][BOOKS_KEY] == "crm:Accounts:1"
     assert second.stamp == house.clock.now()
-    put = [request for request in house.transport.requests if request.method == "PUT"][0]
+    put = next(request for request in house.transport.requests if request.method == "PUT")
     assert put.headers["x-unique-identifier-key"] == BOOKS_KEY and put.headers["x-upsert"] == "true"
     assert "customfield_id" in json.loads(put.content)["custom_fields"][0]
 

@@ -118,7 +118,7 @@ def test_pyzohoapi_retries_a_429(served: tuple[World, dict[str, str]]) -> None:
 def test_zohopy_works_through_contacts_items_and_invoices(
     served: tuple[World, dict[str, str]], zohopy_settings: ZohoConfig
 ) -> None:
-    world, addresses = served
+    _world, addresses = served
     with SyncZohoClient(zohopy_settings) as client:
         organizations = Organizations(client).list()["organizations"]
         assert organizations[0]["organization_id"] == addresses["organization"]
