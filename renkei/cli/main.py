@@ -142,7 +142,8 @@ def plan(
     for part in report.entities.values():
         for action in part["actions"]:
             lines.append(
-                f"  {action['verb']} {action['side']} {action['target'] or action['module']} for {action['source']}: {action['reason']}"
+                f"  {action['verb']} {action['side']} {action['target'] or action['module']} "
+                f"for {action['source']}: {action['reason']}"
             )
             lines += [
                 f"      {one['field']}: {one['before']!r} → {one['after']!r} ({one['reason']})" for one in action["changes"]
@@ -214,6 +215,28 @@ def holds() -> None:
         {"holds": content},
         "\n".join(f"{one.id}  {one.question}: {one.record}  {', '.join(one.choices)}" for one in found) or "No question is open.",
     )
+
+
+@app.command()
+def why(record: Annotated[str, typer.Argument(help="crm:Accounts:ID, books:contacts:ID …")]) -> None:
+    """A record's whole story, from the ledger alone."""
+    from renkei.core.errors import AskedWrongly
+    from renkei.core.values import Ref
+    from renkei.engine.why import story
+    from renkei.house import Settings, load_project, open_ledger_of
+
+    try:
+        ref = Ref.parse(record)
+    except ValueError as error:
+        raise AskedWrongly(str(error)) from None
+    settings = Settings.from_environment(dict(os.environ))
+    found = story(open_ledger_of(settings), load_project(settings).connection(Asked.connection).name, ref)
+    lines = [f"{found['record']}  {found['link'] or 'no link'}"]
+    for one in found["story"]:
+        lines.append(f"  {one['at']}  {one['outcome']}: {one['reason']}  (run {one['run']}, by {one['actor']})")
+        lines += [f"      {item['side']}.{item['field']}: {item['before']!r} → {item['after']!r}" for item in one["changes"]]
+        lines += [f"      candidate {item}" for item in one["candidates"]]
+    show(found, "\n".join(lines))
 
 
 @ledger_app.command()

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from renkei.core.mapping import MappingSpec
-from renkei.core.matching import MatchRules
+from renkei.core.matching import Candidate, MatchRules
 from renkei.core.matching import match as match_frames
 from renkei.core.planning import Known
 from renkei.core.records import Decision, Hold
@@ -26,7 +26,7 @@ class Meetings:
     ambiguous: list[tuple[list[Ref], list[Ref], dict[tuple[str, str], Mapping[str, Any]]]] = field(default_factory=list)
     alone: list[Ref] = field(default_factory=list)
     skipped: list[Ref] = field(default_factory=list)  # by a person's decision
-    losers: dict[Ref, list[Mapping[str, Any]]] = field(default_factory=dict)
+    taken: dict[Ref, list[dict[str, Any]]] = field(default_factory=dict)  # alone only because a namesake took its candidate
 
 
 def decisions_of(rooms: Rooms, entity: str) -> tuple[dict[tuple[str, str, str], tuple[str, str]], list[tuple[Hold, Decision]]]:
@@ -57,6 +57,13 @@ def match(rooms: Rooms, world: World, work: EntityWork, mapping: str, parents: M
             meetings.pairs.append((crm, books, "policy", detail))
             strays.pop(crm)
             strays.pop(books)
+        for losers, side, module in (
+            (result.rejected_left, "crm", spec.crm_module), (result.rejected_right, "books", spec.books_module),
+        ):  # fmt: skip
+            for row_id, found in losers.items():
+                told = [_loser(one, side, spec) for one in found if one.reason == "taken"]
+                if told:
+                    meetings.taken[Ref("crm" if side == "crm" else "books", module, row_id)] = told
         for group in result.ambiguous:
             lefts = [Ref("crm", spec.crm_module, one) for one in group.left]
             rights = [Ref("books", spec.books_module, one) for one in group.right]
@@ -69,6 +76,11 @@ def match(rooms: Rooms, world: World, work: EntityWork, mapping: str, parents: M
                 strays.pop(ref, None)
     meetings.alone = sorted(strays)
     return meetings
+
+
+def _loser(one: Candidate, side: str, spec: MappingSpec) -> dict[str, Any]:
+    partner = Ref("books", spec.books_module, one.right) if side == "crm" else Ref("crm", spec.crm_module, one.left)
+    return {"record": str(partner), "rule": one.rule, "score": round(one.score, 4), "parts": dict(one.parts), "reason": "taken"}
 
 
 def _rules(spec: MappingSpec) -> MatchRules:

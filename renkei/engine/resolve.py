@@ -22,7 +22,7 @@ from renkei.core.planning import (
     plan_duplicate,
     plan_linked,
 )
-from renkei.core.records import Mirror, MirrorRow, QuarantineRow, Row
+from renkei.core.records import Hold, Mirror, MirrorRow, QuarantineRow, Row
 from renkei.core.values import MISSING, Ref, Side, content_hash, row_digest
 from renkei.engine.extract import keys_by_row, stamp_of
 from renkei.engine.match import Meetings, decisions_of, match
@@ -199,7 +199,10 @@ def _plan_mapping(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
     for lefts, rights, scores in meetings.ambiguous:
         _plan_group(work, draft, rules, lefts, rights, scores, asides)
     unread: set[str] = {item.side for item in work.lists if item.left}
+    waiting = {hold.record: hold for hold in rooms.ledger.open_holds(rooms.spec.name) if hold.question == "ambiguous"}
     for ref in meetings.alone:
+        if _still_asked(work, draft, work.known[ref], rules, meetings, waiting):
+            continue
         _plan_alone(work, draft, spec, work.known[ref], rules, asides, unread)
     for ref in meetings.skipped:
         draft.asides.append((ref, "decision_skip", ""))
@@ -323,6 +326,21 @@ def _plan_group(
                 "blocked",
                 "partner_quarantined" if any(ref in work.quarantine for ref in (*lefts, *rights)) else "set_aside",
             )
+
+
+def _still_asked(
+    work: EntityWork, draft: Draft, known: Known, rules: PlanRules, meetings: Meetings, waiting: Mapping[Ref, Hold]
+) -> bool:
+    """A record whose candidate a namesake took, or that was asked about before, is a question until a person answers."""
+    if any(record == str(known.ref) for record, _, _ in rules.decisions) or known.ref in work.quarantine:
+        return False
+    found = meetings.taken.get(known.ref) or [dict(item) for item in getattr(waiting.get(known.ref), "candidates", ())]
+    if not found or not known.extracted or not known.in_view:
+        return False
+    hold = make_hold(rules.connection, draft.entity, "ambiguous", known, None, found, ("create", "skip"))
+    draft.holds[hold.id] = hold
+    draft.say(known, "held", "ambiguous", detail={"hold": hold.id, "candidates": found})
+    return True
 
 
 def _plan_alone(

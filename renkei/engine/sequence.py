@@ -6,7 +6,7 @@ recover → survey → for each entity: extract → recall → validate → reso
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from renkei.core.brakes import Applied, brakes
@@ -50,7 +50,7 @@ class Report:
         return {
             "run": self.run, "connection": self.connection, "status": self.status, "entities": self.entities,
             "calls": self.calls, "seconds": round(self.seconds, 3),
-            "brakes": [plain({"brake": one.brake, "entity": one.entity, "count": one.count, "limit": one.limit, "samples": one.samples}) for one in self.brakes],
+            "brakes": [plain(asdict(one)) for one in self.brakes],
             "fingerprint": fingerprint(self.plans), "notes": self.notes,
         }  # fmt: skip
 
@@ -211,12 +211,18 @@ def planned(plan: EntityPlan) -> dict[str, Any]:
                 {
                     "key": one.key, "verb": one.verb, "side": one.side, "module": one.module, "target": one.target,
                     "source": one.source, "reason": one.reason, "calls": one.calls,
-                    "changes": [{"field": c.field, "before": c.before, "after": c.after, "reason": c.reason} for c in one.changes],
+                    "changes": [
+                        {"field": item.field, "before": item.before, "after": item.after, "reason": item.reason}
+                        for item in one.changes
+                    ],
                 }
             )
             for one in plan.actions
         ],
-        "holds": [{"id": hold.id, "question": hold.question, "record": str(hold.record), "choices": list(hold.choices)} for hold in plan.holds],
+        "holds": [
+            {"id": hold.id, "question": hold.question, "record": str(hold.record), "choices": list(hold.choices)}
+            for hold in plan.holds
+        ],
         "expected_calls": round(sum(one.calls for one in plan.actions), 2),
     }  # fmt: skip
 

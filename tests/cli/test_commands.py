@@ -1,0 +1,61 @@
+"""The commands as a person types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HOME = Path(__file__).parents[2]
+
+
+def renkei(*words: str, cwd: Path = HOME, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from renkei.cli.main import main; main()", *words]
+    return subprocess.run(
+        command, cwd=cwd, env={**os.environ, **environ}, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = "{'prefect', 'pandas', 'great_expectations', 'sqlalchemy', 'httpx'}"
+    code = f"import sys; import renkei.cli.main; print(sorted({heavy} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], cwd=HOME, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+    assert renkei("--help").returncode == 0
+
+
+def test_check_finds_the_shipped_declarations_right() -> None:
+    found = renkei("--json", "check")
+    assert found.returncode == 0 and json.loads(found.stdout) == {"faults": []}
+
+
+def test_a_wrong_word_in_yaml_ends_with_2_and_says_where(tmp_path: Path) -> None:
+    text = (HOME / "connections" / "demo.yaml").read_text(encoding="utf-8").replace("edition: books", "edition: boks")
+    (tmp_path / "demo.yaml").write_text(text, encoding="utf-8")
+    found = renkei("check", RENKEI_CONNECTIONS=str(tmp_path))
+    assert found.returncode == 2 and "demo.yaml:" in found.stderr and "Nothing was read or written." in found.stderr
+
+
+def test_sync_without_credentials_names_the_variables_and_writes_nothing(tmp_path: Path) -> None:
+    found = renkei("--json", "sync", RENKEI_LEDGER_URL=f"sqlite:///{tmp_path}/ledger.db", RENKEI_DATA=str(tmp_path))
+    assert found.returncode == 1
+    said = json.loads(found.stdout)
+    assert said["error"] == "CredentialsRefused" and "RENKEI_DEMO_CLIENT_ID" in said["message"]
+
+
+def test_policy_show_prints_every_cell() -> None:
+    cells = json.loads(renkei("--json", "policy", "show").stdout)["cells"]
+    assert len(cells) > 30 and all(cell[4] for cell in cells)
+
+
+def test_the_demo_ends_with_a_quiet_second_run(tmp_path: Path) -> None:
+    environ = {
+        name: str(HOME / name.split("_")[1].lower()) for name in ("RENKEI_CONNECTIONS", "RENKEI_MAPPINGS", "RENKEI_EXPECTATIONS")
+    }
+    found = renkei("--json", "demo", cwd=tmp_path, **environ)
+    assert found.returncode == 0, found.stderr
+    last = json.loads(found.stdout)
+    assert last["status"] == "amber"  # the demo's dirt leaves questions for a person
+    assert all(part["writes"] == {"crm": 0, "books": 0} for part in last["entities"].values())
