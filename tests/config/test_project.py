@@ -64,7 +64,7 @@ mappings: acme
 crm: {data_center: eu, credentials: ACME_CRM}
 books: {edition: books, organization: "60001234567", credentials: ACME_BOOKS, hosts: {accounts: "https://a.example/", api: "https://b.example/"}}
 keys: {crm: renkei_books_de, books: cf_renkei_de}
-customers: {modules: accounts_and_contacts, views: {Contacts: B, Accounts: A}, duplicates: clone, deletes: deactivate}
+customers: {modules: accounts_and_contacts, views: {Contacts: B, Accounts: A}, duplicates: clone, deletes: ask}
 deals: invoices
 deals_since: "2026-04-01"
 publish: {summaries: false}
@@ -79,11 +79,28 @@ permissions:
     assert connection.crm.hosts.api == "https://www.zohoapis.eu"
     assert connection.books.hosts == Hosts("https://a.example", "https://b.example", "")
     assert connection.customers.views == (("Accounts", "A"), ("Contacts", "B"))
+    assert (connection.customers.duplicates, connection.customers.deletes) == ("clone", "ask")
     assert connection.deals_since == date(2026, 4, 1) and connection.closed_until is None
     assert (connection.publish_summaries, connection.publish_documents) == (False, True)
     assert (connection.brakes.creates, connection.brakes.changed_share, connection.brakes.removed_share) == (None, 1, 0.02)
     assert connection.native == "off"
     assert connection.permissions == (("Sales", (("invoices", ("view", "email")), ("receivables", ("view",)))),)
+
+
+@pytest.mark.parametrize("word", ["unlink", "deactivate", "delete", "recreate"])
+@pytest.mark.parametrize("entity", ["customers", "products"])
+def test_a_deletes_word_that_does_not_act_yet_is_refused_where_it_stands(write: Write, entity: str, word: str) -> None:
+    base = write("connections/acme.yaml", SMALLEST + f"{entity}: {{deletes: {word}}}\n")
+    (fault,) = check(Settings.from_environment({}, base))
+    assert (Path(fault.file).name, fault.line, fault.column) == ("acme.yaml", 5, len(entity) + len(": {deletes: ") + 1)
+    assert repr(word) in fault.message and "write ignore or ask" in fault.message
+
+
+@pytest.mark.parametrize("word", ["ignore", "ask"])
+def test_a_deletes_word_that_acts_is_taken(write: Write, word: str) -> None:
+    text = SMALLEST + f"customers: {{deletes: {word}}}\nproducts: {{deletes: {word}}}\n"
+    connection = load(write("connections/acme.yaml", text)).connection("acme")
+    assert (connection.customers.deletes, connection.products.deletes) == (word, word)
 
 
 def test_brakes_off_is_all_of_them_off(write: Write) -> None:
