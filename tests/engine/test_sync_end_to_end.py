@@ -7,62 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
+from company import Company
 
-from renkei.core.connection import Brakes, EntitySettings
+from renkei.core.connection import Brakes
 from renkei.core.errors import AnotherRun, WriteForbidden
-from renkei.core.ports import Judgement
 from renkei.engine import load as loading
-from renkei.engine.sequence import Report, run_sequence
-from renkei.engine.work import Request
-from renkei.house import Settings, load_project, open_house, open_ledger_of, with_hosts
-from renkei.sandbox.seeds import load
-from renkei.sandbox.serve import running
-from renkei.sandbox.world import World
-
-OFF = Brakes(None, None, None, None, None, False)
-
-
-class PassingJudge:
-    """Lets everything pass, for speed; the demo's own test uses the real one."""
-
-    def judge(self, suite: str, frame: pd.DataFrame) -> Judgement:
-        return Judgement(len(frame))
-
-    def warm(self) -> None:
-        return None
-
-
-class Company:
-    """A served world, a ledger of its own, and runs of the demo connection against it."""
-
-    def __init__(self, world: World, address: dict[str, str], folder: Path) -> None:
-        self.world = world
-        self.environ = {
-            "RENKEI_DATA": str(folder), "RENKEI_LEDGER_URL": f"sqlite:///{folder}/renkei.db",
-            "RENKEI_DEMO_CLIENT_ID": address["client_id"], "RENKEI_DEMO_CLIENT_SECRET": address["client_secret"],
-            "RENKEI_DEMO_REFRESH_TOKEN": address["refresh_token"],
-        }  # fmt: skip
-        self.settings = Settings.from_environment(self.environ)
-        project = load_project(self.settings)
-        spec = with_hosts(project.connection("demo"), address["accounts"], address["crm"])
-        self.spec = dataclasses.replace(spec, brakes=OFF, customers=EntitySettings(duplicates="overwrite", modules="accounts"),
-                                        products=EntitySettings(duplicates="overwrite"))  # fmt: skip
-        self.project = project
-
-    async def sync(self, **asked: Any) -> Report:
-        request = Request(**{"full": True, "actor": "test", **asked})
-        async with open_house(self.project.with_connection(self.spec), self.spec, self.environ, judge=PassingJudge()) as rooms:
-            return await run_sequence(rooms, request)
 
 
 @pytest.fixture
 def company(tmp_path: Path) -> Iterator[Company]:
-    world = World(limits=False)
-    load(world, "synthetic:60")
-    with running(world) as address:
-        yield Company(world, address, tmp_path)
+    with Company.served(tmp_path, "synthetic:60") as made:
+        yield made
 
 
 def keys(company: Company) -> list[str]:
@@ -143,7 +99,7 @@ async def test_a_plan_writes_nothing(company: Company) -> None:
 
 
 async def test_the_transport_refuses_a_write_while_planning(company: Company) -> None:
-    async with open_house(company.project, company.spec, company.environ, judge=PassingJudge()) as rooms:
+    async with company.rooms() as rooms:
         with pytest.raises(WriteForbidden):
             await rooms.crm.insert("Accounts", [{"Account_Name": "never"}])
 
@@ -156,20 +112,15 @@ async def test_a_first_run_is_held_until_a_person_releases_it(company: Company) 
 
 
 async def test_a_second_run_at_the_same_time_is_refused(company: Company) -> None:
-    ledger = open_ledger_of(company.settings)
-    async with open_house(company.project, company.spec, company.environ, judge=PassingJudge()) as rooms:
-        ledger.lock("demo", "another", rooms.clock.now(), loading.LOCK_TTL)
+    company.ledger.lock("demo", "another", company.clock.now(), loading.LOCK_TTL)
     with pytest.raises(AnotherRun):
         await company.sync()
-    ledger.close()
 
 
 async def test_every_run_leaves_a_chain_that_verifies(company: Company) -> None:
     await company.sync()
-    ledger = open_ledger_of(company.settings)
-    found = ledger.verify()
+    found = company.ledger.verify()
     assert found.broken is None and found.rows > 60
-    ledger.close()
 
 
 async def test_a_record_deleted_in_the_crm_keeps_its_link_and_its_partner(company: Company) -> None:

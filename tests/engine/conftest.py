@@ -1,0 +1,20 @@
+"""Companies to sync: the sandbox in process for speed, or on a real socket."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "connectors"))
+
+from company import Company
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Iterator[Company]:
+    """An empty company in process."""
+    with Company.in_process(tmp_path) as made:
+        yield made
