@@ -13,7 +13,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help install demo test lint lock clean
+.PHONY: help install demo test lint bench lock clean
 
 help:  ## list these recipes
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ lint: install  ## ruff, mypy, the import rules of the house, and renkei's own YA
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/renkei check
+
+bench: install  ## extraction of 100,000 records beside the plain limit and dlt; a few minutes
+	@$(BIN)/python benchmarks/extraction.py
 
 lock: install  ## compile both locks anew from pyproject.toml, with hashes and without registry addresses
 	@$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-annotate --no-header \

@@ -107,7 +107,7 @@ async def extract(rooms: Rooms, request: Request, world: World, work: EntityWork
                 f"{side} {module}: left unread, {known} rows are more than hourly_list_pages allow; nightly reads it"
             )
             continue
-        await _read_list(rooms, request, world, work, run, side, module)
+        await read_list(rooms, request, world, work, run, side, module)
 
 
 def _leave_unread(rooms: Rooms, work: EntityWork, side: Side, module: str, known: int) -> bool:
@@ -117,7 +117,7 @@ def _leave_unread(rooms: Rooms, work: EntityWork, side: Side, module: str, known
     return known > rooms.spec.budget.hourly_list_pages * 200
 
 
-async def _read_list(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str, side: Side, module: str) -> None:
+async def read_list(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str, side: Side, module: str) -> None:
     ledger, name = rooms.ledger, rooms.spec.name
     watermark = ledger.watermark(name, side, module, work.entity)
     since = None
