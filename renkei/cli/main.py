@@ -134,12 +134,13 @@ def verify() -> None:
 
 @policy_app.command("show")
 def policy_show() -> None:
-    """Every cell of the policies, from the code that runs."""
-    from renkei.core.resolving import table
+    """Every cell of the policies in both directions, from the code that runs."""
+    from renkei.core.resolving import DIRECTIONS, table
 
     rows = [
-        (state, left, right, policy, cell.outcome, cell.reason, cell.effect)
-        for state, left, right, policy, cell in table("two_way")
+        (direction, state, left, right, policy, cell.outcome, cell.reason, cell.effect)
+        for direction in DIRECTIONS
+        for state, left, right, policy, cell in table(direction)
     ]
     show({"cells": [list(row) for row in rows]}, "\n".join("  ".join(f"{word:20}" for word in row) for row in rows))
 

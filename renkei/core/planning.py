@@ -100,13 +100,18 @@ class PlanRules:
 
 @dataclass(slots=True)
 class LinkedPair:
-    """A link with both its records as they are now and as its base remembers them (canonical values)."""
+    """A link with both its records as they are now and as its base remembers them (canonical values).
+
+    crm_stamp, books_stamp   of our own last write on that side, or of the read that the base rests on: no edit is told by it
+    """
 
     link: Link
     crm: Known
     books: Known
     crm_base: Mapping[str, Any] | None
     books_base: Mapping[str, Any] | None
+    crm_stamp: datetime | None = None
+    books_stamp: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -164,9 +169,11 @@ def plan_linked(draft: Draft, spec: MappingSpec, pair: LinkedPair, rules: PlanRu
         _say_both(draft, crm, books, "blocked", "budget")
         return
     policy = PairPolicy(rules.settings.conflicts, rules.settings.direction, None, _winners(draft, rules, crm.ref, books.ref))
-    steps = resolve_pair(
-        spec, crm.values, books.values, pair.crm_base, pair.books_base, policy, field_same, (crm.stamp, books.stamp)
+    edited_at = (
+        crm.stamp if crm.stamp != pair.crm_stamp else None,
+        books.stamp if books.stamp != pair.books_stamp else None,
     )
+    steps = resolve_pair(spec, crm.values, books.values, pair.crm_base, pair.books_base, policy, field_same, edited_at)
     _carry_out_steps(draft, spec, crm, books, steps, rules, link_id=pair.link.id, evidence="", parent=parent)
 
 
@@ -376,9 +383,11 @@ def _carry_out_steps(
     actions: list[str] = []
     if by_effect.get("copy"):
         actions.append(_copy_books_version(draft, spec, crm, books, link_id, rules))
+    first = tuple(actions)
     actions += _link_or_write_crm(draft, spec, crm, books, to_crm, rules, link_id, evidence)
-    if to_books:
-        actions.append(_write_books(draft, spec, crm, books, to_books, rules, link_id, parent, tuple(actions)))
+    if to_books:  # after the copy, and after the link where this plan makes it; another field's write may fail by itself
+        needs = tuple(actions) if evidence else first
+        actions.append(_write_books(draft, spec, crm, books, to_books, rules, link_id, parent, needs))
     unsettled = {
         step.spec.name for effect in ("hold", "leave", "write_books", "write_crm", "copy") for step in by_effect.get(effect, [])
     }
@@ -397,9 +406,7 @@ def _carry_out_steps(
     if left:
         said["left"] = [_shown(step) for step in left]
     if to_books or to_crm:
-        first = (to_books or to_crm)[0]
-        word = "updated"
-        _say_both(draft, crm, books, word, first.cell.reason, said, actions)
+        _say_both(draft, crm, books, "updated", (to_books or to_crm)[0].cell.reason, said, actions)
     elif evidence:
         _say_both(draft, crm, books, "linked", evidence, said, actions)
     elif left:
@@ -570,7 +577,7 @@ def _plan_dead(draft: Draft, spec: MappingSpec, pair: LinkedPair, rules: PlanRul
     if pair.link.dead != dead:
         draft.links.append(replace(pair.link, dead=dead))
     draft.say(gone, "skipped", "deleted")
-    draft.say(alive, "skipped", "partner_deleted")
+    draft.say(alive, "skipped", "deleted" if alive.deleted else "partner_deleted")
 
 
 def _field_hold(draft: Draft, crm: Known, books: Known, step: FieldStep, rules: PlanRules) -> str:

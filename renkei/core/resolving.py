@@ -18,6 +18,7 @@ from renkei.core.values import MISSING
 # Two systems' clocks, and people who save twice, differ by minutes: nearer than this, "newest" would be a guess.
 NEWEST_NEEDS = timedelta(minutes=5)
 
+DIRECTIONS: tuple[SyncDirection, ...] = ("two_way", "to_books")
 Edit = Literal["quiet", "edited", "deleted"]
 Effect = Literal["quiet", "adopt", "write_books", "write_crm", "hold", "leave", "copy"]
 
@@ -271,7 +272,7 @@ def _foreign_edit(field: FieldSpec, policy: PairPolicy) -> Cell:
     if field.foreign_edits == "ignore":
         return Cell("leave", "skipped", "foreign_edit")
     if field.foreign_edits == "hold":
-        return Cell("hold", "held", "foreign_edit")
+        return _allowed(field, Cell("hold", "held", "foreign_edit"), policy)
     revert: Effect = "write_books" if field.owner == "crm" else "write_crm"
     return _allowed(field, Cell(revert, "updated", "foreign_edit_reverted"), policy)
 
@@ -288,7 +289,7 @@ def _first_values(
     if equal:
         return Cell("adopt", "unchanged", "equal")
     if policy.first == "overwrite":
-        if blank(left):
+        if blank(left) and field.null == "keep":
             return Cell("adopt", "unchanged", "blank_never_overwrites")
         return _allowed(field, Cell("write_books", "updated", "duplicates_overwrite"), policy)
     if blank(left):
@@ -296,7 +297,7 @@ def _first_values(
     if blank(right):
         return _allowed(field, Cell("write_books", "updated", "blank_filled"), policy)
     if policy.first is None and field.owner == "none" and field.name not in (policy.winners or {}):
-        return Cell("hold", "held", "first_values")
+        return _allowed(field, Cell("hold", "held", "first_values"), policy)
     return _by_owner(field, policy, stamps)
 
 
@@ -313,14 +314,16 @@ def _by_owner(field: FieldSpec, policy: PairPolicy, stamps: tuple[datetime | Non
 
 
 def _allowed(field: FieldSpec, cell: Cell, policy: PairPolicy) -> Cell:
-    """A write against the field's or the entity's direction, or to a field that only a create writes, is left."""
-    if cell.effect == "write_crm" and (policy.direction == "to_books" or field.direction == "to_books"):
-        return Cell("leave", "skipped", "direction")
-    if cell.effect in ("write_books", "copy") and field.direction == "to_crm":
-        return Cell("leave", "skipped", "direction")
-    if cell.effect in ("write_books", "write_crm", "copy") and field.create_only:
-        return Cell("leave", "skipped", "create_only")
-    return cell
+    """A write against the field's or the entity's direction, or to a field that only a create writes, is left; what a
+    person decided so is settled: both values stand until one is edited again."""
+    to_crm, to_books = cell.effect == "write_crm", cell.effect in ("write_books", "copy")
+    if (to_crm and "to_books" in (policy.direction, field.direction)) or (to_books and field.direction == "to_crm"):
+        why = "direction"
+    elif (to_crm or to_books or cell.effect == "hold") and field.create_only:
+        why = "create_only"
+    else:
+        return cell
+    return Cell("adopt", "unchanged", "decision") if cell.reason == "decision" else Cell("leave", "skipped", why)
 
 
 def _step(field: FieldSpec, cell: Cell, left: Any, right: Any) -> FieldStep | None:

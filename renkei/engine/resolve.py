@@ -22,7 +22,7 @@ from renkei.core.planning import (
     plan_duplicate,
     plan_linked,
 )
-from renkei.core.records import Hold, Mirror, MirrorRow, QuarantineRow, Row
+from renkei.core.records import Hold, Link, Mirror, MirrorRow, QuarantineRow, Row
 from renkei.core.values import MISSING, Ref, Side, content_hash, row_digest
 from renkei.engine.extract import keys_by_row, stamp_of
 from renkei.engine.match import Meetings, decisions_of, match
@@ -191,7 +191,7 @@ def _plan_mapping(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
         crm, books = work.known.get(link.crm), work.known.get(link.books)
         if crm is None or books is None or work.mapping_of.get(link.crm) != mapping:
             continue
-        _plan_link(work, draft, spec, LinkedPair(link, crm, books, *_bases(work, spec, rules, link.id)), rules)
+        _plan_link(work, draft, spec, _pair_of(work, spec, rules, link, crm, books), rules)
     meetings: Meetings = work.meetings[mapping]
     asides = _known_asides(rooms, work, meetings)
     for crm_ref, books_ref, evidence, detail in sorted(meetings.pairs, key=lambda pair: pair[0]):
@@ -210,13 +210,12 @@ def _plan_mapping(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
         _carried(draft, rules, ref)
 
 
-def _bases(
-    work: EntityWork, spec: MappingSpec, rules: PlanRules, link: str
-) -> tuple[Mapping[str, object] | None, Mapping[str, object] | None]:
-    base = work.bases.get(link)
+def _pair_of(work: EntityWork, spec: MappingSpec, rules: PlanRules, link: Link, crm: Known, books: Known) -> LinkedPair:
+    base = work.bases.get(link.id)
     if base is None:
-        return None, None
-    return base_values(base.crm, spec, "crm", rules.lookups), base_values(base.books, spec, "books", rules.lookups)
+        return LinkedPair(link, crm, books, None, None)
+    left, right = base_values(base.crm, spec, "crm", rules.lookups), base_values(base.books, spec, "books", rules.lookups)
+    return LinkedPair(link, crm, books, left, right, base.crm_stamp, base.books_stamp)
 
 
 def _plan_link(
@@ -446,7 +445,7 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
             for known in (crm, books):
                 draft.say(known, "held", "moved_account", detail={"hold": hold.id})
             continue
-        _plan_link(work, draft, spec, LinkedPair(link, crm, books, *_bases(work, spec, rules, link.id)), rules, parent=parent)
+        _plan_link(work, draft, spec, _pair_of(work, spec, rules, link, crm, books), rules, parent=parent)
     meetings = match(rooms, world, work, "persons", by_books)
     travelling = {ref for action in draft.actions.values() for ref in action.carries}
     asides = _known_asides(rooms, work, meetings)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from renkei.core.resolving import table
+
 HOME = Path(__file__).parents[2]
 
 
@@ -47,7 +49,9 @@ def test_sync_without_credentials_names_the_variables_and_writes_nothing(tmp_pat
 
 def test_policy_show_prints_every_cell() -> None:
     cells = json.loads(renkei("--json", "policy", "show").stdout)["cells"]
-    assert len(cells) > 30 and all(cell[4] for cell in cells)
+    for direction in ("two_way", "to_books"):
+        assert [cell[1:5] for cell in cells if cell[0] == direction] == [list(cell[:4]) for cell in table(direction)]
+    assert all(outcome and effect for *_, outcome, _, effect in cells)
 
 
 def test_the_demo_ends_with_a_quiet_second_run(tmp_path: Path) -> None:
