@@ -6,9 +6,10 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from renkei import __version__
@@ -22,11 +23,14 @@ from renkei.connectors.http import Client
 from renkei.core.connection import ConnectionSpec, SideSettings
 from renkei.core.ports import Clock, Judge, Ledger
 from renkei.core.values import Side
+from renkei.engine.acts import Act
 from renkei.engine.work import Rooms
 from renkei.ledger.ledger import SqlLedger, open_ledger
 from renkei.quality.judge import GreatJudge
 
-__all__ = ["Settings", "SystemClock", "check", "load_project", "open_house", "open_ledger_of", "with_hosts"]
+__all__ = [
+    "Desk", "Settings", "SystemClock", "check", "load_project", "open_desk", "open_house", "open_ledger_of", "with_hosts",
+]  # fmt: skip
 
 
 class SystemClock:
@@ -51,6 +55,40 @@ class SystemClock:
 def open_ledger_of(settings: Settings) -> SqlLedger:
     """The ledger alone, for commands that need no network."""
     return open_ledger(settings.ledger_url)
+
+
+class Desk:
+    """Where a person works without a network: the ledger, the clock, and the declarations, read when they are asked for.
+
+    `spec` is the named connection or the only one. DeclarationError or AskedWrongly where they are wrong.
+    """
+
+    def __init__(self, settings: Settings, ledger: Ledger, connection: str | None) -> None:
+        self.settings, self.ledger, self.clock = settings, ledger, SystemClock()
+        self._connection = connection
+
+    @cached_property
+    def project(self) -> Project:
+        return load_project(self.settings)
+
+    @cached_property
+    def spec(self) -> ConnectionSpec:
+        return self.project.connection(self._connection)
+
+    def act(self, actor: str) -> Act:
+        """What this person does, under the declarations in force."""
+        return Act(self.ledger, self.clock, self.spec.name, actor, self.project.configuration(self.spec), __version__)
+
+
+@contextmanager
+def open_desk(environ: Mapping[str, str], connection: str | None = None) -> Iterator[Desk]:
+    """A desk whose ledger is closed at the end of the block."""
+    settings = Settings.from_environment(environ)
+    ledger = open_ledger(settings.ledger_url)
+    try:
+        yield Desk(settings, ledger, connection)
+    finally:
+        ledger.close()
 
 
 @asynccontextmanager

@@ -326,6 +326,9 @@ class Ledger(TokenStore, CallStore, Protocol):
     def add_snapshot(self, connection: str, run: str, side: Side, module: str, content: Mapping[str, Any]) -> None:
         """What a read was: complete or since when, rows, pages, calls, from and to, Parquet file and its hash."""
 
+    def snapshots(self, run: str) -> list[tuple[Side, str, Mapping[str, Any]]]:
+        """(side, module, what the read was), in the order of reading."""
+
     # links and bases
     def links(self, connection: str, side: Side, module: str, ids: Iterable[str] | None = None) -> dict[str, Link]:
         """Live links by the id of that side's record."""
@@ -417,6 +420,9 @@ class Ledger(TokenStore, CallStore, Protocol):
         """Append evidence, chained within the run."""
 
     def outcomes(self, run: str, kind: str | None = None) -> Iterator[OutcomeRow]: ...
+
+    def outcome_count(self, run: str, kind: str) -> int:
+        """Rows of evidence of one kind."""
 
     def story(self, connection: str, ref: Ref) -> list[tuple[str, OutcomeRow]]:
         """(run, evidence) of a record, oldest first; grouped `unchanged` rows included where they speak of it."""

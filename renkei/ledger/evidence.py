@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Engine, and_, insert, select, text, update
+from sqlalchemy import Engine, and_, func, insert, select, text, update
 
 from renkei.core.errors import Bug
 from renkei.core.records import OutcomeRow
@@ -189,6 +189,10 @@ class Evidence(Database):
             for row in rows:
                 yield _outcome(row, tuple(_ref(record) for record in records.of(row.number)))
             after = rows[-1].number
+
+    def outcome_count(self, run: str, kind: str) -> int:
+        """Rows of evidence of one kind."""
+        return int(self._scalar(select(func.count()).select_from(outcomes).where(outcomes.c.run == run, outcomes.c.kind == kind)))
 
     def stretch(self, run: str, after: int, kind: str | None = None) -> Sequence[AnyRow]:
         """The next rows of a run with their salts and details (`kept`; null where there is none)."""

@@ -47,6 +47,19 @@ def test_sync_without_credentials_names_the_variables_and_writes_nothing(tmp_pat
     assert said["error"] == "CredentialsRefused" and "RENKEI_DEMO_CLIENT_ID" in said["message"]
 
 
+def test_words_that_are_no_command_of_ours_are_answered_as_json_too() -> None:
+    found = renkei("--json", "runs", "show")
+    said = json.loads(found.stdout)
+    assert found.returncode == 2 and said["error"] == "AskedWrongly" and "run" in said["message"]
+    found = renkei("runs", "shwo")
+    assert found.returncode == 2 and not found.stdout and "shwo" in found.stderr
+
+
+def test_the_sandbox_says_which_seeds_there_are() -> None:
+    found = renkei("sandbox", "serve", "--seed", "nothing")
+    assert found.returncode == 2 and "A seed is demo, empty, synthetic:N" in found.stderr
+
+
 def test_policy_show_prints_every_cell() -> None:
     cells = json.loads(renkei("--json", "policy", "show").stdout)["cells"]
     for direction in ("two_way", "to_books"):
@@ -54,11 +67,8 @@ def test_policy_show_prints_every_cell() -> None:
     assert all(outcome and effect for *_, outcome, _, effect in cells)
 
 
-def test_the_demo_ends_with_a_quiet_second_run(tmp_path: Path) -> None:
-    environ = {
-        name: str(HOME / name.split("_")[1].lower()) for name in ("RENKEI_CONNECTIONS", "RENKEI_MAPPINGS", "RENKEI_EXPECTATIONS")
-    }
-    found = renkei("--json", "demo", cwd=tmp_path, **environ)
+def test_the_demo_ends_with_a_quiet_second_run(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    _, found = demo
     assert found.returncode == 0, found.stderr
     last = json.loads(found.stdout)
     assert last["status"] == "amber"  # the demo's dirt leaves questions for a person

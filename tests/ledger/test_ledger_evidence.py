@@ -73,6 +73,7 @@ def test_evidence_comes_back_as_it_was_given_in_its_order(ledger: SqlLedger) -> 
     ledger.append("acme", "R1", rows[1:])
     assert list(ledger.outcomes("R1")) == rows
     assert list(ledger.outcomes("R1", "note")) == rows[1:2]
+    assert (ledger.outcome_count("R1", "note"), ledger.outcome_count("R1", "plan")) == (1, 0)
     assert ledger.verify().broken is None
 
 

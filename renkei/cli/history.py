@@ -1,0 +1,145 @@
+"""Commands that tell what was: runs, why, ledger verify."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from renkei.cli.asked import Asked, counts, desk, group, local, refs_of, show, shown_changes, table
+
+Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
+
+
+def register(app: typer.Typer) -> None:
+    runs = group("The runs, newest first.")
+    runs.callback(invoke_without_command=True)(runs_alone)
+    runs.command("list")(runs_list)
+    runs.command("show")(runs_show)
+    app.add_typer(runs, name="runs")
+    app.command()(why)
+    ledger = group("The memory of every run.")
+    ledger.command()(verify)
+    app.add_typer(ledger, name="ledger", no_args_is_help=True)
+
+
+def runs_alone(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        runs_list()
+
+
+def runs_list(limit: Limit = 50) -> None:
+    """The runs, newest first; of all connections where none is named."""
+    from renkei.engine import history
+
+    with desk() as opened:
+        found = history.runs(opened.ledger, Asked.connection, limit)
+    rows = [
+        (local(one["started"]), one["status"], one["kind"], one["run"], one["connection"], _took(one), f"by {one['actor']}")
+        for one in found
+    ]
+    show({"runs": found}, table(rows) or "No run yet.")
+
+
+def runs_show(
+    run: Annotated[str, typer.Argument(help="A run's id, as `renkei runs` shows it.")],
+    limit: Annotated[int, typer.Option(min=0, help="Show so many writes and notes.")] = 20,
+) -> None:
+    """One run: stages, outcomes, calls, brakes, what it read and what it wrote, before → after."""
+    from renkei.engine import history
+
+    with desk() as opened:
+        found = history.run(opened.ledger, run, limit)
+    show(found, "\n".join(_run_lines(found)))
+
+
+def _took(one: dict[str, Any]) -> str:
+    return "not ended" if one["seconds"] is None else f"{one['seconds']:.1f} s"
+
+
+def _run_lines(found: dict[str, Any]) -> Iterator[str]:
+    yield f"{found['status']}: run {found['run']} of {found['connection']}"
+    full = ", full compare" if found["full"] else ""
+    yield f"  {found['kind']}{full}, by {found['actor']} ({found['flow']}), {local(found['started'])}, {_took(found)}"
+    yield f"  renkei {found['code']}, configuration {found['configuration'][:12]}"
+    if found["stages"]:
+        yield "Stages"
+        yield table([(one["entity"], one["stage"], f"{one['seconds']:.3f} s") for one in found["stages"]], "  ")
+    if found["entities"]:
+        yield "Outcomes"
+        rows = []
+        for entity, part in found["entities"].items():
+            read = f"{part['extracted']['crm']} CRM, {part['extracted']['books']} Books rows"
+            wrote = f"written {part['writes']['crm']} CRM, {part['writes']['books']} Books" if "writes" in part else "planned"
+            rows.append((entity, read, wrote, counts(part["outcomes"])))
+        yield table(rows, "  ")
+    if found["calls"]:
+        calls, fewest = found["calls"], found["calls"]["fewest"]
+        yield f"Calls: CRM {calls['crm']} (fewest {fewest['crm']}), Books {calls['books']} (fewest {fewest['books']})"
+    if found["reads"]:
+        yield "Reads"
+        yield table([_read(one) for one in found["reads"]], "  ")
+    for one in found["brakes"]:
+        yield f"Brake {one['brake']!r} on {one['entity']}: {one['count']} where {one['limit']}"
+    for note in found["notes"]:
+        yield f"Note: {note}"
+    yield from _evidence("Notes", found["acts"])
+    yield from _evidence("Writes", found["writes"])
+
+
+def _read(one: dict[str, Any]) -> tuple[str, str, str, str]:
+    since = f"since {local(one['since'])}" if one["since"] else "everything"
+    newest = f"newest {local(one['newest'])}" if one["newest"] else "no stamp seen"
+    return (f"{one['side']} {one['module']}", f"rows {one['rows']}, calls {one['calls']}", since, newest)
+
+
+def _evidence(title: str, part: dict[str, Any]) -> Iterator[str]:
+    if not part["count"]:
+        return
+    yield f"{title}: {part['count']}"
+    for one in part["shown"]:
+        yield f"  {local(one['at'])}  {one['outcome']}: {one['reason']}  {' '.join(one['records'])}".rstrip()
+        yield from shown_changes(one["changes"])
+    more = part["count"] - len(part["shown"])
+    if more:
+        yield f"  … and {more} more (--limit {part['count']})"
+
+
+def why(record: Annotated[str, typer.Argument(help="crm:Accounts:ID, books:contacts:ID …")]) -> None:
+    """A record's whole story, from the ledger alone."""
+    from renkei.engine.why import story
+
+    (ref,) = refs_of([record])
+    with desk() as opened:
+        found = story(opened.ledger, opened.spec.name, ref)
+    link = found["link"]
+    lines = [found["record"]]
+    lines.append(
+        f"  linked: {link['crm']} and {link['books']} since {local(link['since'])} ({link['evidence']})" if link else "  no link"
+    )
+    for one in found["story"]:
+        lines.append(f"  {local(one['at'])}  {one['outcome']}: {one['reason']}  (run {one['run']}, by {one['actor']})")
+        lines += shown_changes(one["changes"])
+        lines += [f"      candidate {candidate_words(item)}" for item in one["candidates"]]
+    show(found, "\n".join(lines))
+
+
+def candidate_words(item: dict[str, Any]) -> str:
+    """A candidate in one line: record, name, by which rule and score it was met."""
+    words = [item["record"], item.get("label", "")]
+    if "rule" in item:
+        score = "" if item.get("score") is None else f", score {item['score']}"
+        words.append(f"({item['rule']}{score})")
+    return " ".join(word for word in words if word)
+
+
+def verify() -> None:
+    """Recompute every hash chain and name the first row that was touched."""
+    with desk() as opened:
+        found = opened.ledger.verify()
+    show(
+        {"rows": found.rows, "runs": found.runs, "broken": found.broken},
+        found.broken or f"{found.rows} rows of {found.runs} runs are whole.",
+    )
+    raise typer.Exit(1 if found.broken else 0)

@@ -1,0 +1,65 @@
+"""`runs`, `why` and `ledger verify` on the ledger that the demo leaves."""
+
+from __future__ import annotations
+
+from office import Office
+
+from renkei.house import open_desk
+
+
+def test_runs_alone_lists_them_newest_first(office: Office) -> None:
+    runs = office.asked("runs")["runs"]
+    assert [(one["kind"], one["status"]) for one in runs] == [
+        ("sync", "amber"), ("sync", "amber"), ("sync", "held"), ("plan", "green"),
+    ]  # fmt: skip
+    assert office.asked("runs", "list", "--limit", "1")["runs"] == runs[:1]
+    assert set(runs[0]) == {
+        "run", "connection", "kind", "flow", "status", "actor", "started", "ended", "seconds", "full",
+    }  # fmt: skip
+    assert runs[0]["run"] in office.renkei("runs").out
+
+
+def test_a_run_shows_its_stages_reads_outcomes_and_writes(office: Office) -> None:
+    run = next(one["run"] for one in office.asked("runs")["runs"][1:] if one["kind"] == "sync")
+    found = office.asked("runs", "show", run, "--limit", "3")
+    written = sum(count for part in found["entities"].values() for count in part["writes"].values())
+    assert found["writes"]["count"] == written > 3 and len(found["writes"]["shown"]) == 3
+    assert [one["outcome"] for one in found["acts"]["shown"]] == ["released"]
+    assert {one["stage"] for one in found["stages"]} >= {"extract", "recall", "resolve"}
+    assert [(one["side"], one["module"], one["complete"]) for one in found["reads"]][:2] == [
+        ("crm", "Accounts", True), ("crm", "Contacts", True),
+    ]  # fmt: skip
+    with open_desk(office.environ) as desk:
+        assert desk.ledger.configuration(found["configuration"])["connection"]["name"] == "demo"
+    text = office.renkei("runs", "show", run, "--limit", "3").out
+    assert f"… and {written - 3} more (--limit {written})" in text and "customers" in text
+
+
+def test_an_edit_is_shown_field_by_field_before_and_after(office: Office) -> None:
+    run = next(one["run"] for one in office.asked("runs")["runs"][1:] if one["kind"] == "sync")
+    writes = office.asked("runs", "show", run, "--limit", "1000")["writes"]["shown"]
+    edit = next(one for one in writes if one["outcome"] == "updated")
+    assert set(edit["changes"][0]) == {"field", "side", "before", "after", "reason"}
+    line = f"{edit['changes'][0]['side']}.{edit['changes'][0]['field']}: {edit['changes'][0]['before']!r} →"
+    assert line in office.renkei("runs", "show", run, "--limit", "1000").out
+    assert line in office.renkei("why", edit["records"][0]).out
+
+
+def test_a_run_that_there_is_not_is_asked_wrongly(office: Office) -> None:
+    said = office.renkei("--json", "runs", "show", "R9")
+    assert said.code == 2 and said.json["error"] == "AskedWrongly" and "renkei runs list" in said.json["fix"]
+
+
+def test_a_word_that_is_no_record_is_asked_wrongly(office: Office) -> None:
+    said = office.renkei("why", "Accounts:1")
+    assert said.code == 2 and "Write crm:Accounts:ID" in said.err and not said.out
+
+
+def test_a_connection_that_there_is_not_is_asked_wrongly(office: Office) -> None:
+    said = office.renkei("--connection", "dmo", "why", "crm:Accounts:1")
+    assert said.code == 2 and "demo" in said.err
+
+
+def test_the_whole_ledger_of_the_demo_verifies(office: Office) -> None:
+    found = office.asked("ledger", "verify")
+    assert found["broken"] is None and found["runs"] == 4
