@@ -283,6 +283,9 @@ class Ledger(TokenStore, CallStore, Protocol):
     def put_mirrors(self, connection: str, side: Side, module: str, rows: Sequence[MirrorRow], now: datetime) -> None:
         """Insert or replace list rows and their keys, and open them. A detail is kept; a deletion mark is cleared."""
 
+    def put_keys(self, connection: str, side: Side, module: str, keys: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+        """Id → its (rule, value) keys, which replace those that it had."""
+
     def put_details(self, connection: str, side: Side, module: str, rows: Sequence[tuple[str, datetime | None, Row]]) -> None:
         """(id, stamp, detail) for existing mirrors."""
 

@@ -102,13 +102,14 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class MirrorRow:
-    """A list row to be kept. `keys` are (rule, value) pairs for matching; `hash` covers what the mapping reads."""
+    """A list row to be kept. `hash` covers what the mapping reads; `keys` are (rule, value) pairs for matching, None where
+    they are put later (`put_keys`)."""
 
     id: str
     stamp: datetime | None
     hash: str
     row: Row
-    keys: tuple[tuple[str, str], ...] = ()
+    keys: tuple[tuple[str, str], ...] | None = ()
     in_view: bool = True
 
 

@@ -1,7 +1,7 @@
 """Extract: read both sides' lists into mirrors, keep the raw rows as Parquet, and say what each read was.
 
-A page is hashed, compared with the mirrors, and only what is new or changed is checked against the arrival suite, keyed
-for matching and stored. Nothing here is held in memory but ids, so a list may be as long as it likes.
+A page is hashed, compared with the mirrors, and only what is new or changed is checked against the arrival suite and
+stored; recall gives it its match keys. Nothing here is held in memory but ids, so a list may be as long as it likes.
 """
 
 from __future__ import annotations
@@ -231,7 +231,7 @@ def _take(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, page:
 
 
 def _store(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, snapshot: Snapshot) -> None:
-    """Compare a chunk with the mirrors; check, key and keep what differs."""
+    """Compare a chunk with the mirrors; check and keep what differs."""
     buffer, reading.buffer = reading.buffer, []
     if not buffer:
         return
@@ -248,11 +248,7 @@ def _store(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, snap
     if not fresh:
         return
     judge_arrival(rooms, work, side, module, [(row_id, row) for row_id, _, row in fresh if row_id not in reading.outside])
-    keys = keys_by_row(rooms, world, side, module, [row for _, _, row in fresh])
-    rows = [
-        MirrorRow(row_id, stamp, hashes[row_id], row, tuple(keys.get(row_id, ())), row_id not in reading.outside)
-        for row_id, stamp, row in fresh
-    ]
+    rows = [MirrorRow(row_id, stamp, hashes[row_id], row, None, row_id not in reading.outside) for row_id, stamp, row in fresh]
     rooms.ledger.put_mirrors(name, side, module, rows, rooms.clock.now())
 
 

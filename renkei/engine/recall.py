@@ -110,21 +110,24 @@ def load_partners(rooms: Rooms, world: World, work: EntityWork) -> None:
 
 
 def _candidates(rooms: Rooms, world: World, work: EntityWork) -> None:
-    """Unlinked records of the other side that share a key with an unlinked one of ours; and what our keys name."""
+    """Unlinked records of the other side that share a key with an unlinked one of ours; and what our keys name.
+
+    What extract brought gets its keys here, so that later runs find it.
+    """
     name = rooms.spec.name
     strays = [known for ref, known in work.known.items() if ref not in work.linked and not known.deleted]
     by_list: dict[tuple[Side, str], list[Known]] = {}
-    for known in strays:
-        by_list.setdefault((known.ref.side, known.ref.module), []).append(known)
+    for ref, known in work.known.items():
+        if not known.deleted and (known.extracted or ref not in work.linked):
+            by_list.setdefault((ref.side, ref.module), []).append(known)
     for side, module in modules_of(rooms, work.entity):
         rows = by_list.get((side, module), [])
         if not rows:
             continue
+        found = keys_by_row(rooms, world, side, module, [known.raw for known in rows])
+        rooms.ledger.put_keys(name, side, module, {one.ref.id: found.get(one.ref.id, ()) for one in rows if one.extracted})
         keys = {
-            key
-            for found in keys_by_row(rooms, world, side, module, [known.raw for known in rows]).values()
-            for key in found
-            if key[0] != "parent"
+            key for one in rows if one.ref not in work.linked for key in found.get(one.ref.id, ()) if key[0] != "parent"
         }
         for other_side, other_module in modules_of(rooms, work.entity):
             if other_side != other(side) or not keys:

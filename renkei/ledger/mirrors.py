@@ -54,7 +54,7 @@ class Mirrors(Database):
     def put_mirrors(self, connection: str, side: Side, module: str, rows: Sequence[MirrorRow], now: datetime) -> None:
         """Insert or replace list rows and their keys, and open them. A detail is kept; a deletion mark is cleared.
 
-        Where an id comes twice, the last row counts.
+        Where an id comes twice, the last row counts. Keys None: the keys stay as they are.
         """
         last = {row.id: row for row in rows}
         with self.transaction():
@@ -80,29 +80,33 @@ class Mirrors(Database):
                     for row in last.values()
                 ],
             )
-            self._put_keys(connection, side, module, last)
+            self.put_keys(connection, side, module, {row.id: row.keys for row in last.values() if row.keys is not None})
 
-    def _put_keys(self, connection: str, side: Side, module: str, rows: Mapping[str, MirrorRow]) -> None:
+    def put_keys(self, connection: str, side: Side, module: str, keys: Mapping[str, Sequence[_KEY]]) -> None:
+        """Id → its (rule, value) keys, which replace those that it had; what is as it was is not written."""
+        if not keys:
+            return
         present: dict[str, set[_KEY]] = defaultdict(set)
         for record, rule, value in self._read(
             select(mirror_keys.c.id, mirror_keys.c.rule, mirror_keys.c.value).where(
                 mirror_keys.c.connection == connection,
                 mirror_keys.c.side == side,
                 mirror_keys.c.module == module,
-                self._among(mirror_keys.c.id, rows),
+                self._among(mirror_keys.c.id, keys),
             )
         ):
             present[record].add((rule, value))
         new: list[dict[str, str]] = []
-        for record, row in rows.items():
-            wanted = set(row.keys)
-            if present[record] - wanted:
-                self._drop_keys(connection, side, module, record, present[record] - wanted)
-            new.extend(
-                {"connection": connection, "side": side, "module": module, "rule": rule, "value": value, "id": record}
-                for rule, value in sorted(wanted - present[record])
-            )
-        self._write(insert(mirror_keys), new)
+        with self.transaction():
+            for record, pairs in keys.items():
+                wanted = set(pairs)
+                if present[record] - wanted:
+                    self._drop_keys(connection, side, module, record, present[record] - wanted)
+                new.extend(
+                    {"connection": connection, "side": side, "module": module, "rule": rule, "value": value, "id": record}
+                    for rule, value in sorted(wanted - present[record])
+                )
+            self._write(insert(mirror_keys), new)
 
     def _drop_keys(self, connection: str, side: Side, module: str, record: str, keys: Iterable[_KEY]) -> None:
         self._write(

@@ -107,6 +107,14 @@ def test_keys_follow_the_row(ledger: SqlLedger) -> None:
     assert found == {("name", "a"): ["2"], ("name", "b"): ["1"], ("tax", "7"): ["1"]}
 
 
+def test_keys_may_come_after_the_row_and_stay_when_it_is_put_again_without(ledger: SqlLedger) -> None:
+    ledger.put_mirrors(*ACCOUNTS, [dataclasses.replace(a_mirror(1), keys=None), a_mirror(2, "1", ("name", "b"))], NOW)
+    ledger.put_keys(*ACCOUNTS, {"1": [("name", "a"), ("tax", "7")], "2": []})
+    ledger.put_mirrors(*ACCOUNTS, [dataclasses.replace(a_mirror(1, "2"), keys=None)], NOW)
+    found = ledger.by_keys(*ACCOUNTS, [("name", "a"), ("name", "b"), ("tax", "7")])
+    assert found == {("name", "a"): ["1"], ("tax", "7"): ["1"]}
+
+
 def test_everything_is_read_in_chunks_ordered_by_id_while_it_is_being_settled(ledger: SqlLedger) -> None:
     put(ledger, *range(1, 24))
     seen = []
