@@ -126,9 +126,7 @@ def _candidates(rooms: Rooms, world: World, work: EntityWork) -> None:
             continue
         found = keys_by_row(rooms, world, side, module, [known.raw for known in rows])
         rooms.ledger.put_keys(name, side, module, {one.ref.id: found.get(one.ref.id, ()) for one in rows if one.extracted})
-        keys = {
-            key for one in rows if one.ref not in work.linked for key in found.get(one.ref.id, ()) if key[0] != "parent"
-        }
+        keys = {key for one in rows if one.ref not in work.linked for key in found.get(one.ref.id, ()) if key[0] != "parent"}
         for other_side, other_module in modules_of(rooms, work.entity):
             if other_side != other(side) or not keys:
                 continue

@@ -65,8 +65,9 @@ def plan_rules(rooms: Rooms, world: World, work: EntityWork) -> PlanRules:
 
 def freeze_entity(work: EntityWork, draft: Draft) -> EntityPlan:
     actions, verdicts, holds, agreements = freeze(draft)
-    crm = sum(1 for known in work.known.values() if known.extracted and known.ref.side == "crm")
-    books = sum(1 for known in work.known.values() if known.extracted and known.ref.side == "books")
+    # a settled partner that this plan writes to, or links, takes its pair's word and counts with it
+    counted = [known.ref.side for known in work.known.values() if known.extracted or known.ref in draft.verdicts]
+    crm, books = counted.count("crm"), counted.count("books")
     unchanged = []
     for (side, module), ids in work.unchanged.items():
         for row_id in ids:
