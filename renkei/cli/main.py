@@ -25,6 +25,7 @@ def options(
 
 
 app.command()(running.plan)
+app.command()(running.apply)
 app.command()(running.sync)
 app.command()(running.demo)
 for room in (history, declarations, imitated):

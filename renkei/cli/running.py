@@ -1,10 +1,9 @@
-"""Commands that run the sequence: plan, sync, demo."""
+"""Commands that run the sequence: plan, apply, sync, demo."""
 
 from __future__ import annotations
 
 import asyncio
 import getpass
-import json
 import os
 import shutil
 import sys
@@ -14,120 +13,115 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from renkei.cli.asked import Asked, show
+from renkei.core.report import plan_lines, run_lines
 
 if TYPE_CHECKING:
     from renkei.engine.sequence import Report
-
-
-def summary(report: Report) -> str:
-    """A run for a person: status, counts an entity, calls, what waits."""
-    lines = [f"{report.status}: run {report.run}, {report.seconds:.1f} s"]
-    for entity, part in report.entities.items():
-        words = ", ".join(f"{count} {word}" for word, count in part["outcomes"].items() if count)
-        lines.append(
-            f"  {entity}: {part['extracted']['crm']} CRM and {part['extracted']['books']} Books rows: {words or 'nothing'}"
-        )
-        if "writes" in part:
-            lines.append(f"    written: {part['writes']['crm']} in the CRM, {part['writes']['books']} in Books")
-    fewest = report.calls["fewest"]
-    lines.append(
-        f"  calls: CRM {report.calls['crm']} (fewest {fewest['crm']}), Books {report.calls['books']} (fewest {fewest['books']})"
-    )
-    for brake in report.brakes:
-        lines.append(f"  Brake {brake.brake!r} on {brake.entity}: {brake.count} where {brake.limit}. Nothing was written.")
-    if report.brakes:
-        release = " ".join(f"--release {name}" for name in sorted({one.brake for one in report.brakes}))
-        lines.append(f"  If this is intended: renkei sync {release}")
-    lines += [f"  note: {note}" for note in report.notes]
-    return "\n".join(lines)
-
-
-async def run_once(
-    project: Any,
-    spec: Any,
-    environ: dict[str, str],
-    *,
-    full: bool,
-    plan_only: bool,
-    release: tuple[str, ...],
-    entities: tuple[str, ...],
-) -> Report:
-    from renkei.engine.sequence import run_sequence
     from renkei.engine.work import Request
+
+
+async def run_once(project: Any, spec: Any, environ: dict[str, str], request: Request, mark: str = "") -> Report:
+    """One run of a connection; with `mark`, the stored plan of that fingerprint is applied."""
+    from renkei.engine.apply import apply_plan
+    from renkei.engine.sequence import run_sequence
     from renkei.house import open_house
 
     async with open_house(project, spec, environ) as rooms:
-        if plan_only or full:
+        if mark:
+            return await apply_plan(rooms, request, mark)
+        if request.plan_only or request.full:
             rooms.judge.warm()
-        request = Request(
-            entities=entities,
-            full=full,
-            plan_only=plan_only,
-            actor=getpass.getuser(),
-            release=release,
-            released_by=getpass.getuser(),
-        )
         return await run_sequence(rooms, request)
 
 
-def _entities(chosen: list[str] | None) -> tuple[str, ...]:
-    known = ("customers", "products")
-    for one in chosen or []:
-        if one not in known:
-            raise typer.BadParameter(f"{one!r} is not an entity. Use one of: {', '.join(known)}.")
-    return tuple(chosen or known)
-
-
-def _run(entities: list[str] | None, full: bool, plan_only: bool, release: tuple[str, ...]) -> Report:
+def _run(mark: str = "", **asked: Any) -> Report:
+    from renkei.engine.work import Request
     from renkei.house import Settings, load_project
 
     environ = dict(os.environ)
     project = load_project(Settings.from_environment(environ))
     spec = project.connection(Asked.connection)
-    return asyncio.run(
-        run_once(project, spec, environ, full=full, plan_only=plan_only, release=release, entities=_entities(entities))
-    )
+    return asyncio.run(run_once(project, spec, environ, Request(**{"actor": getpass.getuser(), **asked}), mark))
+
+
+def _entities(chosen: list[str] | None) -> tuple[str, ...]:
+    from renkei.core.errors import AskedWrongly
+    from renkei.engine.work import ENTITIES
+
+    for one in chosen or []:
+        if one not in ENTITIES:
+            raise AskedWrongly(f"{one!r} is not an entity.", fix=f"Use one of: {', '.join(ENTITIES)}.")
+    return tuple(chosen or ENTITIES)
 
 
 def plan(
-    entities: Annotated[list[str] | None, typer.Argument(help="customers, products")] = None,
+    entities: Annotated[list[str] | None, typer.Argument(help="customers, products; or: show FILE")] = None,
     full: Annotated[bool, typer.Option(help="Compare every record.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write the plan there as JSON.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the plan there too.")] = None,
 ) -> None:
-    """Read and decide; write nothing to either system."""
-    report = _run(entities, full, True, ())
+    """Read and decide; write nothing to either system. `plan show FILE` prints a plan again."""
+    if entities and entities[0] == "show":
+        _show_plan(entities[1:])
+        return
+    report = _run(entities=_entities(entities), full=full, plan_only=True)
+    assert report.file is not None
     if out is not None:
-        out.write_text(json.dumps(report.json(), ensure_ascii=False, indent=1), encoding="utf-8")
-    lines = [summary(report)]
-    for part in report.entities.values():
-        for action in part["actions"]:
-            lines.append(
-                f"  {action['verb']} {action['side']} {action['target'] or action['module']} "
-                f"for {action['source']}: {action['reason']}"
-            )
-            lines += [
-                f"      {one['field']}: {one['before']!r} → {one['after']!r} ({one['reason']})" for one in action["changes"]
-            ]
-        lines += [
-            f"  question {hold['id']} {hold['question']}: {hold['record']} ({', '.join(hold['choices'])})"
-            for hold in part["holds"]
-        ]
-    show(report.json(), "\n".join(lines))
+        out.write_bytes(report.file.read_bytes())
+        report.file = out
+    show(report.json(), "\n".join(plan_lines(report.json()) + [f"note: {one}" for one in report.notes]))
+
+
+def _show_plan(files: list[str]) -> None:
+    from renkei.core.errors import AskedWrongly
+    from renkei.engine.apply import read_file
+
+    if len(files) != 1:
+        raise AskedWrongly("`plan show` needs one file.", fix="renkei plan show FILE")
+    content = {**read_file(Path(files[0])), "plan": files[0]}
+    show(content, "\n".join(plan_lines(content)))
+
+
+def apply(
+    file: Annotated[Path, typer.Argument(help="The file that `renkei plan` or a held run wrote.")],
+    release: Annotated[list[str] | None, typer.Option(help="A brake to release for this plan.")] = None,
+    released_by: Annotated[str, typer.Option("--as", help="Who releases it.")] = "",
+) -> None:
+    """Carry out exactly that plan; rows whose record changed since are refused one by one."""
+    from renkei.core.errors import AskedWrongly
+    from renkei.engine.apply import read_file
+
+    if release and not released_by:
+        raise AskedWrongly("A brake is released by somebody.", fix="Add --as NAME.")
+    mark = read_file(file)["fingerprint"]
+    report = _run(mark, actor=released_by or getpass.getuser(), release=tuple(release or ()))
+    show(report.json(), "\n".join(run_lines(report.json())))
+    raise typer.Exit(report.exit_code)
 
 
 def sync(
     entities: Annotated[list[str] | None, typer.Argument(help="customers, products")] = None,
     full: Annotated[bool, typer.Option(help="Compare every record, as the nightly run does.")] = False,
-    release: Annotated[list[str] | None, typer.Option(help="Release a brake by its name.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only this record and its partner: crm:Accounts:ID …")] = None,
 ) -> None:
     """Plan, brakes, load and record."""
-    report = _run(entities, full, False, tuple(release or ()))
-    show(report.json(), summary(report))
+    report = _run(entities=_entities(entities), full=full, only=_refs(only))
+    show(report.json(), "\n".join(run_lines(report.json())))
     raise typer.Exit(report.exit_code)
+
+
+def _refs(words: list[str] | None) -> tuple[Any, ...]:
+    from renkei.core.errors import AskedWrongly
+    from renkei.core.values import Ref
+
+    try:
+        return tuple(Ref.parse(word) for word in words or ())
+    except ValueError as error:
+        raise AskedWrongly(str(error)) from None
 
 
 def demo() -> None:
     """A whole sync of two imitated systems over real HTTP: plan, apply, and a second run that writes nothing."""
+    from renkei.engine.work import Request
     from renkei.house import Settings, load_project, with_hosts
     from renkei.sandbox.seeds import load
     from renkei.sandbox.serve import running
@@ -146,25 +140,25 @@ def demo() -> None:
         project = load_project(Settings.from_environment(environ))
         spec = with_hosts(project.connection("demo"), address["accounts"], address["crm"])
         project = project.with_connection(spec)
-        first: Report | None = None
-        steps: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
-            ("1. The plan: read both systems and decide, write nothing", True, ()),
-            ("2. The first sync is held: a first run needs a person's approval", False, ()),
-            ("3. The same, released by name (--release first_run)", False, ("first_run", "changed_share")),
-            ("4. The second sync: nothing is left to write", False, ("first_run",)),
-        )
-        for title, plan_only, release in steps:
+
+        def step(title: str, mark: str = "", **asked: Any) -> Report:
             print(f"\n{title}", file=sys.stderr if Asked.as_json else sys.stdout)
-            first = asyncio.run(
-                run_once(
-                    project, spec, environ, full=True, plan_only=plan_only, release=release, entities=("customers", "products")
-                )
-            )
+            report = asyncio.run(run_once(project, spec, environ, Request(**{"actor": getpass.getuser(), **asked}), mark))
             if not Asked.as_json:
-                print(summary(first))
-        assert first is not None
+                print("\n".join(run_lines(report.json())))
+            return report
+
+        rehearsed = step("1. The plan: read both systems and decide, write nothing", full=True, plan_only=True).json()
+        step("2. The same as a sync is held: a first run needs a person's approval", full=True)
+        released = tuple(sorted({one["brake"] for one in rehearsed["brakes"]}))
+        words = " ".join(f"--release {name}" for name in released)
+        step(
+            f"3. Apply exactly that plan, released by name: renkei apply {rehearsed['plan']} {words} --as {getpass.getuser()}",
+            rehearsed["fingerprint"], release=released,
+        )  # fmt: skip
+        last = step("4. The next sync: nothing is left to write", full=True)
         show(
-            first.json(),
+            last.json(),
             f"\nWhere to look next: RENKEI_LEDGER_URL=sqlite:///{folder}/renkei.db renkei runs | holds | ledger verify",
         )
-        raise typer.Exit(first.exit_code)
+        raise typer.Exit(last.exit_code)

@@ -21,7 +21,7 @@ from renkei.core.errors import (
     WrongEdition,
     WrongOrganization,
 )
-from renkei.core.records import Answer, FieldMeta, Organization, Page, Row, User
+from renkei.core.records import Answer, Currency, FieldMeta, Organization, Page, Row, User
 from renkei.core.values import parse_time
 
 PAGE_ROWS = 200  # section 4.1: default and, by several third parties, the maximum
@@ -109,10 +109,13 @@ class ZohoBooks:
             number, more = number + 1, _has_more(reply)
         return users
 
-    async def currencies(self) -> dict[str, int]:
+    async def currencies(self) -> list[Currency]:
         """Every currency of the organisation: Books knows no inactive ones."""
         reply = await self._get("metadata", "/settings/currencies", {})
-        return {str(raw["currency_code"]): int(raw.get("price_precision") or 0) for raw in _rows(reply, "currencies")}
+        return [
+            Currency(str(raw["currency_code"]), int(raw.get("price_precision") or 0), str(raw.get("currency_id") or ""))
+            for raw in _rows(reply, "currencies")
+        ]
 
     # reading
 

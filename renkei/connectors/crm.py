@@ -9,7 +9,7 @@ from typing import Any
 
 from renkei.connectors.http import Client, Reply
 from renkei.core.errors import AnswerUnknown, Bug, ConnectionRefused, FieldMissing, RenkeiError, Unreachable
-from renkei.core.records import Answer, Deletion, FieldMeta, Organization, Page, Row, User
+from renkei.core.records import Answer, Currency, Deletion, FieldMeta, Organization, Page, Row, User
 from renkei.core.values import parse_time
 
 ROOT = "/crm/v8"
@@ -89,18 +89,18 @@ class ZohoCrm:
             )
         return users
 
-    async def currencies(self) -> dict[str, int]:
+    async def currencies(self) -> list[Currency]:
         """Active currencies; the base currency alone where the organisation has no multi-currency (section 7.5)."""
         reply = await self._client.send("metadata", "GET", f"{ROOT}/org/currencies")
         if reply.status == 403 and reply.content.get("code") in ("CURRENCIES_NOT_ENABLED", "FEATURE_NOT_SUPPORTED"):
             base = (await self.organization()).currency
-            return {base: MINOR_UNITS.get(base, 2)}
+            return [Currency(base, MINOR_UNITS.get(base, 2))]
         self._expect(reply)
-        return {
-            str(raw["iso_code"]): int(_mapping(raw.get("format")).get("decimal_places") or 0)
+        return [
+            Currency(str(raw["iso_code"]), int(_mapping(raw.get("format")).get("decimal_places") or 0), str(raw.get("id") or ""))
             for raw in _rows(reply, "currencies")
             if raw.get("is_active", True)
-        }
+        ]
 
     # reading
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from renkei.core.connection import Brakes
@@ -11,6 +11,7 @@ from renkei.core.values import Side
 
 # Below these counts a share says nothing: 1 of 2 is not half a company.
 CHANGED_FROM, REMOVED_FROM, QUARANTINED_FROM = 20, 5, 20
+NOTHING: Mapping[str, Collection[str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +26,32 @@ class Applied:
 
 
 def brakes(
-    plan: EntityPlan, limits: Brakes, known: Mapping[tuple[Side, str], int], first: bool, approved: frozenset[str] = frozenset()
+    plan: EntityPlan,
+    limits: Brakes,
+    known: Mapping[tuple[Side, str], int],
+    first: bool,
+    approved: Mapping[str, Collection[str]] = NOTHING,
 ) -> list[Applied]:
-    """Every brake that applies. `known`: records of each list before this run; `first`: the entity was never synced."""
-    actions = [action for action in plan.actions if action.key not in approved]
+    """Every brake that applies.
+
+    known      records of each list before this run
+    first      the entity was never synced
+    approved   brake → keys of actions that a person has released from it: they do not count
+    """
     found: list[Applied] = []
+
+    def counted(name: str, verb: str = "") -> list[str]:
+        free = approved.get(name, ())
+        return [action.key for action in plan.actions if verb in ("", action.verb) and action.key not in free]
 
     def stop(name: str, keys: Sequence[str], limit: str) -> None:
         found.append(Applied(name, plan.entity, len(keys), limit, tuple(keys[:5])))
 
-    creates = [action.key for action in actions if action.verb == "create"]
+    creates = counted("creates", "create")
     if limits.creates is not None and len(creates) > limits.creates:
         stop("creates", creates, f"at most {limits.creates} are created in one run")
     total = max(sum(known.values()), 1)
-    changed = [action.key for action in actions if action.verb == "update"]
+    changed = counted("changed_share", "update")
     if limits.changed_share is not None and len(changed) >= CHANGED_FROM and len(changed) > limits.changed_share * total:
         stop("changed_share", changed, f"at most {limits.changed_share:.0%} of {total} records change in one run")
     gone = [str(verdict.record) for verdict in plan.verdicts if verdict.reason in ("deleted", "unlink")]
@@ -51,6 +64,7 @@ def brakes(
     for item in plan.lists:
         if item.complete and item.rows == 0 and known.get((item.side, item.module), 0) > 0:
             stop("side_empty", [f"{item.side} {item.module}"], f"{known[(item.side, item.module)]} records were known there")
-    if first and limits.first_run_needs_approval and actions:
-        stop("first_run", [action.key for action in actions], "a first run needs a person's approval")
+    unapproved = counted("first_run")
+    if first and limits.first_run_needs_approval and unapproved:
+        stop("first_run", unapproved, "a first run needs a person's approval")
     return found

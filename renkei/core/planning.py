@@ -216,7 +216,8 @@ def plan_duplicate(
         key = plan_create(draft, spec, crm, "books", rules, distinct=True, detail=detail)
         if key:
             draft.asides.append((books.ref, "duplicates_clone", ""))
-        draft.say(books, "skipped", "set_aside", detail={"candidates": [{"record": str(crm.ref), "label": crm.label}]})
+        beside = {"candidates": [{"record": str(crm.ref), "label": crm.label}]}
+        draft.say(books, "skipped", "set_aside", actions=(key,) if key else (), detail=beside)
         return
     if not books.complete:
         _say_both(draft, crm, books, "blocked", "budget", detail)

@@ -17,6 +17,7 @@ import pandas as pd
 from renkei.core.records import (
     Answer,
     Base,
+    Currency,
     Decision,
     Deletion,
     DocumentRow,
@@ -70,8 +71,8 @@ class System(Protocol):
 
     async def users(self) -> list[User]: ...
 
-    async def currencies(self) -> dict[str, int]:
-        """ISO code → minor units, active ones only."""
+    async def currencies(self) -> list[Currency]:
+        """Active ones only."""
 
     def calls(self) -> Mapping[str, int]:
         """Calls made since the object was made, by kind: read, write, metadata, token, retry."""
@@ -252,8 +253,8 @@ class Ledger(TokenStore, CallStore, Protocol):
     def release(self, connection: str, run: str) -> None:
         """End every claim of a run."""
 
-    def claimed(self, connection: str, now: datetime, run: str) -> set[Ref]:
-        """Records claimed by other runs."""
+    def claimed(self, connection: str, now: datetime, run: str) -> dict[Ref, str]:
+        """Records claimed by other runs, and by which."""
 
     def begin_run(self, run: Run) -> None: ...
 
@@ -275,6 +276,12 @@ class Ledger(TokenStore, CallStore, Protocol):
         """Content-addressed: returns its hash, stores it once."""
 
     def configuration(self, content_hash: str) -> Mapping[str, Any] | None: ...
+
+    def put_survey(self, connection: str, content: Mapping[str, Any], run: str, now: datetime) -> None:
+        """What both organisations look like; replaces the one before."""
+
+    def survey(self, connection: str) -> tuple[Mapping[str, Any], datetime] | None:
+        """The last one and when it was made."""
 
     # mirrors
     def changed(self, connection: str, side: Side, module: str, hashes: Mapping[str, str]) -> set[str]:
@@ -397,8 +404,8 @@ class Ledger(TokenStore, CallStore, Protocol):
     ) -> None:
         """A person released these brakes for a plan; the approval covers the plan's action keys one by one."""
 
-    def approved_keys(self, connection: str, now: datetime) -> set[str]:
-        """Action keys covered by approvals that have not ended (14 days after their last use)."""
+    def approved_keys(self, connection: str, now: datetime) -> dict[str, set[str]]:
+        """Brake → action keys that approvals release from it; an approval ends 14 days after its last use."""
 
     def use_approvals(self, connection: str, keys: Iterable[str], now: datetime) -> None:
         """These actions are done: they leave their approvals, whose last use is now."""

@@ -92,6 +92,15 @@ class FieldMeta:
 
 
 @dataclass(frozen=True, slots=True)
+class Currency:
+    """A currency of an organisation: ISO 4217 code, digits after the point, and the side's own id of it."""
+
+    code: str
+    minor_units: int
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     id: str
     name: str

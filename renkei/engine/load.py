@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from renkei.core.errors import AnswerUnknown, BudgetSpent, TryAgain
@@ -18,6 +18,7 @@ from renkei.core.planning import ACTIVE, project
 from renkei.core.records import Action, Agreement, Answer, Base, Intent, Link, OutcomeRow, Row
 from renkei.core.values import Ref, content_hash
 from renkei.engine.extract import stamp_of
+from renkei.engine.recall import the_chosen
 from renkei.engine.work import LOCK_TTL, EntityWork, Request, Rooms, World
 
 CRM_BATCH = 100  # crm-v8.md section 5.1
@@ -44,18 +45,18 @@ class Loading:
     run: str
     agreements: dict[str, Agreement]
     bases: dict[str, Base]
-    results: dict[str, Result] = field(default_factory=dict)
+    results: dict[str, Result]
     stopped: str = ""
 
 
-async def load(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> dict[str, Result]:
-    """Carry out work.plan; returns how each action ended, by key."""
+async def load(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str, done: dict[str, Result]) -> None:
+    """Carry out work.plan. `done` holds how each action of the run has ended so far, by key, and takes these in too."""
     assert work.plan is not None
-    loading = Loading(rooms, request, world, work, run, {one.link: one for one in work.plan.agreements}, dict(work.bases))
-    stale = await _stale(loading, work.plan.actions)
+    loading = Loading(rooms, request, world, work, run, {one.link: one for one in work.plan.agreements}, dict(work.bases), done)
+    stale = work.stale | await _stale(loading, [action for action in work.plan.actions if action.key not in work.stale])
     waiting = [action for action in work.plan.actions if action.key not in stale]
     loading.results.update({key: Result("refused", "stale") for key in stale})
-    done = 0
+    sent = 0
     while waiting:
         ready, waiting = _ready(loading, waiting)
         if not ready:
@@ -65,10 +66,18 @@ async def load(rooms: Rooms, request: Request, world: World, work: EntityWork, r
                 loading.results.update({action.key: Result("blocked", loading.stopped) for action in batch})
                 continue
             await _send(loading, batch)
-            rooms.ledger.renew(rooms.spec.name, run, rooms.clock.now(), LOCK_TTL)
-            done += len(batch)
-            rooms.progress("load", work.entity, done, len(work.plan.actions))
-    return loading.results
+            _stay(rooms, request, run)
+            sent += len(batch)
+            rooms.progress("load", work.entity, sent, len(work.plan.actions))
+
+
+def _stay(rooms: Rooms, request: Request, run: str) -> None:
+    """Make the batch's lock, or the single-record run's claims, last."""
+    now = rooms.clock.now()
+    if not request.only:
+        rooms.ledger.renew(rooms.spec.name, run, now, LOCK_TTL)
+    for ref in the_chosen(rooms, request):
+        rooms.ledger.claim(rooms.spec.name, ref, run, now, LOCK_TTL)
 
 
 def _ready(loading: Loading, waiting: list[Action]) -> tuple[list[Action], list[Action]]:
@@ -119,10 +128,10 @@ async def _stale(loading: Loading, actions: Sequence[Action]) -> set[str]:
 
 
 def _filled(loading: Loading, value: Any) -> Any:
-    """The payload with `{"$created": KEY}` replaced by the id that KEY brought."""
+    """The payload with `{"$created": KEY}` replaced by the id that KEY brought; `before` and `after` may stand around it."""
     if isinstance(value, dict):
-        if set(value) == {"$created"}:
-            return loading.results[value["$created"]].created
+        if "$created" in value:
+            return f"{value.get('before', '')}{loading.results[value['$created']].created}{value.get('after', '')}"
         return {name: _filled(loading, item) for name, item in value.items()}
     if isinstance(value, list):
         return [_filled(loading, item) for item in value]

@@ -16,14 +16,14 @@ from renkei.engine.extract import keys_by_row
 from renkei.engine.work import EntityWork, Request, Rooms, World, lists_of, mapping_for
 
 
-def recall(rooms: Rooms, request: Request, world: World, work: EntityWork) -> None:
+async def recall(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> None:
     """Fill work.mirrors, known, linked, links, bases. Candidates by key are loaded as known but not extracted."""
     name = rooms.spec.name
     modules = modules_of(rooms, work.entity)
     for side, module in modules:
         ids = rooms.ledger.open_ids(name, side, module)
         if request.only:
-            chosen = {ref.id for ref in _only(rooms, request) if (ref.side, ref.module) == (side, module)}
+            chosen = {ref.id for ref in the_chosen(rooms, request) if (ref.side, ref.module) == (side, module)}
             ids = [row_id for row_id in ids if row_id in chosen]
         load(rooms, world, work, [Ref(side, module, row_id) for row_id in ids], extracted=True)
     load_partners(rooms, world, work)
@@ -37,7 +37,8 @@ def modules_of(rooms: Rooms, entity: str) -> list[tuple[Side, str]]:
     return modules
 
 
-def _only(rooms: Rooms, request: Request) -> set[Ref]:
+def the_chosen(rooms: Rooms, request: Request) -> set[Ref]:
+    """The records that a single-record run is about, with their partners."""
     wanted: set[Ref] = set(request.only)
     for ref in request.only:
         link = rooms.ledger.link_of(rooms.spec.name, ref)

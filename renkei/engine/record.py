@@ -26,6 +26,7 @@ async def record(
     plan = work.plan
     assert plan is not None
     final = {verdict.record: _final(verdict, results) for verdict in plan.verdicts}
+    undone = {verdict.record for verdict in plan.verdicts if final[verdict.record] != (verdict.outcome, verdict.reason)}
     read_to = await _closing_read(rooms, world, work, plan, results, final)
     name, now = rooms.spec.name, rooms.clock.now()
     counts = dict.fromkeys(reversed(OUTCOMES), 0)
@@ -46,9 +47,9 @@ async def record(
         rooms.ledger.append(name, run, rows)
         rooms.ledger.settle(name, [Settled(one.record, one.hash, *final[one.record]) for one in plan.verdicts if one.hash])
         _keep_bases(rooms, world, work, plan)
-        _keep_questions(rooms, work, plan, run, now)
+        _keep_questions(rooms, work, plan, run, now, undone)
         for item in plan.lists:
-            if item.left or request.only:
+            if item.left or request.only or work.braked:
                 continue
             stamps = [one for one in (item.newest, read_to.get((item.side, item.module))) if one is not None]
             before = rooms.ledger.watermark(name, item.side, item.module, plan.entity)
@@ -88,7 +89,8 @@ def _keep_bases(rooms: Rooms, world: World, work: EntityWork, plan: EntityPlan) 
     rooms.ledger.put_bases(rooms.spec.name, moved)
 
 
-def _keep_questions(rooms: Rooms, work: EntityWork, plan: EntityPlan, run: str, now: datetime) -> None:
+def _keep_questions(rooms: Rooms, work: EntityWork, plan: EntityPlan, run: str, now: datetime, undone: set[Ref]) -> None:
+    """Holds, decisions, records set aside and quarantine. What rests on a write that did not happen waits with it."""
     name, ledger = rooms.spec.name, rooms.ledger
     seen = {verdict.record for verdict in plan.verdicts}
     asked = {hold.id for hold in plan.holds}
@@ -97,10 +99,12 @@ def _keep_questions(rooms: Rooms, work: EntityWork, plan: EntityPlan, run: str, 
     ]
     ledger.close_holds(name, settled, "no longer a question", run, now)
     ledger.put_holds(name, plan.holds, run, now)
-    ledger.carry_out(name, plan.carried_out, run, now)
-    ledger.clear_aside(name, plan.unaside)
-    ledger.set_aside(name, plan.asides, run, now)
-    ledger.put_links(name, plan.links, run, now)
+    waiting_too = {hold.id for hold, _ in ledger.decisions(name) if hold.record in undone}
+    ledger.carry_out(name, [one for one in plan.carried_out if one not in waiting_too], run, now)
+    if not work.braked:
+        ledger.clear_aside(name, [ref for ref in plan.unaside if ref not in undone])
+        ledger.set_aside(name, [row for row in plan.asides if row[0] not in undone], run, now)
+        ledger.put_links(name, plan.links, run, now)
     bad = {row.record for row in plan.quarantine}
     waiting = {row.record for row, _, _ in ledger.quarantine(name)}
     ledger.leave_quarantine(name, (waiting & seen) - bad, "passed", run, now)

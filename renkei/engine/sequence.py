@@ -1,45 +1,82 @@
-"""The stages in order, once. Commands hand in the engine's own functions; flows hand in tasks that wrap them.
+"""The stages in order, once. Commands run the engine's own functions; flows hand in tasks that wrap them.
 
 recover → survey → for each entity: extract → recall → validate → resolve (map, match, plan) → brakes → load → record
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from renkei.core.brakes import Applied, brakes
-from renkei.core.errors import FieldMissing
-from renkei.core.mapping import Lookups, MappingSpec
+from renkei.core.errors import AnotherRun, AskedWrongly, RenkeiError
 from renkei.core.planning import EntityPlan, fingerprint
 from renkei.core.ports import StageRow
 from renkei.core.records import OutcomeRow, Run
-from renkei.core.values import canonical_json, plain
-from renkei.engine import load as loading
-from renkei.engine import record as recording
+from renkei.core.stored import content_of
+from renkei.core.values import plain
 from renkei.engine.extract import extract
-from renkei.engine.recall import recall
+from renkei.engine.load import Result, load
+from renkei.engine.recall import recall, the_chosen
+from renkei.engine.record import record
+from renkei.engine.recover import recover
 from renkei.engine.resolve import resolve
+from renkei.engine.survey import survey
 from renkei.engine.validate import validate_arrival
-from renkei.engine.work import LOCK_TTL, EntityWork, Request, Rooms, World, mappings_of, rules_hash, settings_of
+from renkei.engine.work import (
+    ENTITIES,
+    LOCK_TTL,
+    EntityWork,
+    Request,
+    Rooms,
+    World,
+    lists_of,
+    rules_hash,
+    settings_of,
+)
 
-SYNCED = ("customers", "products")
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The stages of a run as functions, so that a flow can put tasks in their places.
+
+    recover(rooms, request, run)                    survey(rooms, request, run) → World
+    extract, recall, validate, resolve              (rooms, request, world, work, run): each adds to the work on one entity
+    load(rooms, request, world, work, run, done)    carries out work.plan; `done` tells how each action of the run ended
+    record(rooms, request, world, work, run, done)  → the entity's part of the report
+    """
+
+    recover: Callable[[Rooms, Request, str], Awaitable[None]] = recover
+    survey: Callable[[Rooms, Request, str], Awaitable[World]] = survey
+    extract: Callable[[Rooms, Request, World, EntityWork, str], Awaitable[None]] = extract
+    recall: Callable[[Rooms, Request, World, EntityWork, str], Awaitable[None]] = recall
+    validate: Callable[[Rooms, Request, World, EntityWork, str], Awaitable[None]] = validate_arrival
+    resolve: Callable[[Rooms, Request, World, EntityWork, str], Awaitable[None]] = resolve
+    load: Callable[[Rooms, Request, World, EntityWork, str, dict[str, Result]], Awaitable[None]] = load
+    record: Callable[[Rooms, Request, World, EntityWork, str, Mapping[str, Result]], Awaitable[dict[str, Any]]] = record
+
+
+ENGINE = Stages()
 
 
 @dataclass(slots=True)
 class Report:
-    """What a run did, and how it ended. `plans` holds each entity's plan."""
+    """What a run did, and how it ended. `plans` holds each entity's plan, `file` where a plan that waits was written."""
 
     run: str
     connection: str
-    status: str
+    status: str = "red"
     entities: dict[str, Any] = field(default_factory=dict)
     calls: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     plans: list[EntityPlan] = field(default_factory=list)
     brakes: list[Applied] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    file: Path | None = None
 
     @property
     def exit_code(self) -> int:
@@ -51,47 +88,44 @@ class Report:
             "run": self.run, "connection": self.connection, "status": self.status, "entities": self.entities,
             "calls": self.calls, "seconds": round(self.seconds, 3),
             "brakes": [plain(asdict(one)) for one in self.brakes],
-            "fingerprint": fingerprint(self.plans), "notes": self.notes,
+            "fingerprint": fingerprint(self.plans), "notes": self.notes, "plan": str(self.file) if self.file else None,
         }  # fmt: skip
 
 
-async def run_sequence(rooms: Rooms, request: Request) -> Report:
+async def run_sequence(rooms: Rooms, request: Request, stages: Stages = ENGINE) -> Report:
     """One run. Raises the errors of core/errors.py; the run's row then is red and says why."""
-    started, clock = rooms.clock.now(), rooms.clock
-    began = clock.elapsed()
-    run = clock.new_id()
-    ledger, name = rooms.ledger, rooms.spec.name
-    ledger.lock(name, run, started, LOCK_TTL)
-    report = Report(run, name, "red")
+    if request.only and any(not entities_of(rooms, [ref]) for ref in request.only):
+        raise AskedWrongly(
+            f"{', '.join(map(str, request.only))}: not a record of what this connection syncs.",
+            fix="Write crm:Accounts:ID, crm:Contacts:ID, crm:Products:ID, books:contacts:ID or books:items:ID.",
+        )
+
+    async def body(report: Report, run: str) -> None:
+        if not request.only:
+            await stages.recover(rooms, request, run)
+        world = await stages.survey(rooms, request, run)
+        chosen = entities_of(rooms, request.only) if request.only else request.entities
+        works = [await _decide(rooms, request, stages, world, entity, run) for entity in ENTITIES if entity in chosen]
+        await act(rooms, request, stages, world, works, report)
+
+    return await in_a_run(rooms, request, "plan" if request.plan_only else request.kind, body)
+
+
+async def in_a_run(rooms: Rooms, request: Request, kind: str, body: Callable[[Report, str], Awaitable[None]]) -> Report:
+    """Lock or claim, begin, do, seal and unlock, whatever happens in between."""
+    ledger, name, clock = rooms.ledger, rooms.spec.name, rooms.clock
+    started, began, run = clock.now(), clock.elapsed(), clock.new_id()
+    report = Report(run, name)
+    _enter(rooms, request, run)
     try:
         configuration = ledger.save_configuration("connection", name, rooms.configuration)
-        _recover(rooms, request)
-        kind = "plan" if request.plan_only else request.kind
         ledger.begin_run(Run(run, name, kind, request.flow, request.actor, started, request.full, configuration, rooms.code))
         rooms.allow_writes(False)
         try:
-            world = await survey(rooms)
-            works = [await _decide(rooms, request, world, entity, run) for entity in SYNCED if entity in request.entities]
-            report.plans = [work.plan for work in works if work.plan is not None]
-            report.notes = [note for work in works for note in work.notes]
-            report.brakes = [one for work in works for one in _brakes(rooms, work) if one.brake not in request.release]
-            if request.plan_only:
-                report.status = "green"
-                report.entities = {work.entity: planned(work.plan) for work in works if work.plan}
-            elif report.brakes:
-                report.status = "held"
-                report.entities = {work.entity: planned(work.plan) for work in works if work.plan}
-                _note(rooms, request, run, "brake", "; ".join(f"{one.brake}: {one.count}" for one in report.brakes))
-            else:
-                if request.release:
-                    _note(
-                        rooms, request, run, "released", f"{', '.join(request.release)} by {request.released_by or request.actor}"
-                    )
-                rooms.allow_writes(True)
-                for work in works:
-                    results = await loading.load(rooms, request, world, work, run)
-                    report.entities[work.entity] = await recording.record(rooms, request, world, work, run, results)
-                report.status = status_of(report.entities, any(work.budget_ended for work in works))
+            await body(report, run)
+        except RenkeiError as error:
+            report.notes.append(f"{type(error).__name__}: {error.what}")
+            raise
         finally:
             rooms.allow_writes(False)
             rooms.flush_calls(run)
@@ -99,102 +133,116 @@ async def run_sequence(rooms: Rooms, request: Request) -> Report:
             report.calls = _calls(rooms, report)
             ledger.seal_run(run, report.status, report.json(), clock.now())
     finally:
-        ledger.unlock(name, run)
+        ledger.release(name, run)
+        if not request.only:
+            ledger.unlock(name, run)
     return report
 
 
-def _note(rooms: Rooms, request: Request, run: str, outcome: str, reason: str) -> None:
-    rooms.ledger.append(rooms.spec.name, run, [OutcomeRow("note", "", (), outcome, reason, rooms.clock.now(), request.actor)])
-
-
-def _recover(rooms: Rooms, request: Request) -> None:
-    """Runs that died: their open intents are given up as such, their rows are still open, and the keys that they wrote on
-    both sides make this run find what arrived. Nothing is sent again blindly."""
+def _enter(rooms: Rooms, request: Request, run: str) -> None:
+    """A batch takes the connection's lock; a single-record run claims its records and their partners."""
     ledger, name, now = rooms.ledger, rooms.spec.name, rooms.clock.now()
-    intents = ledger.open_intents(name)
-    ledger.mark_intents([one.id for one in intents], "abandoned", now, {one.id: {"by": "recover"} for one in intents})
-    for run in ledger.unsealed_runs(name):
-        mine = sum(1 for one in intents if one.run == run.id)
-        ledger.append(name, run.id, [OutcomeRow("note", "", (), "crashed", f"{mine} intents were open", now, request.actor)])
-        ledger.seal_run(run.id, "red", {"crashed": True, "open_intents": mine}, now)
+    if not request.only:
+        ledger.lock(name, run, now, LOCK_TTL)
+        return
+    for ref in sorted(the_chosen(rooms, request)):
+        if not ledger.claim(name, ref, run, now, LOCK_TTL):
+            ledger.release(name, run)
+            raise AnotherRun(name, ledger.claimed(name, now, run)[ref], f"now, on {ref}")
 
 
-async def survey(rooms: Rooms) -> World:
-    """Who both organisations are, and which optional fields they lack. FieldMissing for one that is not optional."""
-    crm, books = await rooms.crm.organization(), await rooms.books.organization()
-    names = {name for entity in SYNCED for name in mappings_of(rooms.spec, entity)}
-    crm_has: dict[str, set[str]] = {}
-    books_has: dict[str, set[str]] = {}
-    mappings: dict[str, MappingSpec] = {}
-    for name in sorted(names):
-        spec = rooms.mappings[name]
-        if spec.crm_module not in crm_has:
-            crm_has[spec.crm_module] = {one.api_name for one in await rooms.crm.fields(spec.crm_module)}
-        if spec.books_module in ("contacts", "items") and spec.books_module not in books_has:
-            books_has[spec.books_module] = {one.api_name for one in await rooms.books.fields(spec.books_module)}
-        custom = books_has.get(spec.books_module, set())
-        lacking = set()
-        for item in spec.fields:
-            no_crm = item.crm is not None and item.crm.split(".")[0] not in crm_has[spec.crm_module]
-            no_books = item.books is not None and item.books.startswith("cf_") and item.books not in custom
-            if (no_crm or no_books) and not item.optional:
-                side, module, missing = ("crm", spec.crm_module, item.crm) if no_crm else ("books", spec.books_module, item.books)
-                raise FieldMissing(side, module, str(missing), fix=f"Create it there, or take it out of {spec.file}.")
-            if no_crm or no_books or item.books_write == "currency_id":
-                lacking.add(item.name)
-        if rooms.spec.crm_key not in crm_has[spec.crm_module]:
-            raise FieldMissing("crm", spec.crm_module, rooms.spec.crm_key, fix="Create this unique single-line text field.")
-        if custom and rooms.spec.books_key not in custom:
-            raise FieldMissing(
-                "books", spec.books_module, rooms.spec.books_key, fix="Create this custom field without duplicates."
-            )
-        mappings[name] = spec.without({one for one in lacking if spec.field(one).optional})
-    owners = {user.id: user.email for user in await rooms.crm.users()}
-    units = await rooms.books.currencies()
-    return World(crm, books, Lookups({("owners", "crm"): owners}), units, mappings, {"books": frozenset(units)})
-
-
-async def _decide(rooms: Rooms, request: Request, world: World, entity: str, run: str) -> EntityWork:
+async def _decide(rooms: Rooms, request: Request, stages: Stages, world: World, entity: str, run: str) -> EntityWork:
     rules = rules_hash(rooms, entity)
-    full = request.full
-    first = None
-    for side, module in _lists(rooms, entity):
-        first = rooms.ledger.watermark(rooms.spec.name, side, module, entity)
-        if first is None:
-            full = True
-        elif first.rules != rules:
-            full = True
+    marks = [rooms.ledger.watermark(rooms.spec.name, side, module, entity) for side, module in lists_of(rooms.spec, entity)]
+    stale = [
+        (side, module)
+        for (side, module), mark in zip(lists_of(rooms.spec, entity), marks, strict=True)
+        if mark is not None and mark.rules != rules
+    ]
+    if not request.only:
+        for side, module in stale:
             rooms.ledger.open_mirrors(rooms.spec.name, None, side=side, module=module)
-    work = EntityWork(entity, full, rules, settings_of(rooms.spec, entity))
-    if full and not request.full and first is not None:
+    work = EntityWork(entity, request.full or bool(stale) or None in marks, rules, settings_of(rooms.spec, entity))
+    if stale and not request.full:
         work.notes.append(f"{entity}: full compare, because mapping, view or policy changed")
-    clock = rooms.clock
-    for stage in ("extract", "recall", "validate", "resolve"):
-        started, began = clock.now(), clock.elapsed()
-        if stage == "extract":
-            await extract(rooms, request, world, work, run)
-        elif stage == "recall":
-            recall(rooms, request, world, work)
-        elif stage == "validate":
-            validate_arrival(rooms, work)
-        else:
-            await resolve(rooms, request, world, work, run)
-        rooms.ledger.add_stage(StageRow(run, stage, entity, started, clock.elapsed() - began))
+    for stage, function in (
+        ("extract", stages.extract), ("recall", stages.recall), ("validate", stages.validate), ("resolve", stages.resolve),
+    ):  # fmt: skip
+        with timed(rooms, run, stage, entity):
+            await function(rooms, request, world, work, run)
     return work
 
 
-def _lists(rooms: Rooms, entity: str) -> Any:
-    from renkei.engine.work import lists_of
+async def act(
+    rooms: Rooms, request: Request, stages: Stages, world: World, works: Sequence[EntityWork], report: Report, mark: str = ""
+) -> None:
+    """What follows from the plans: show them, hold them, or carry them out. `mark`: the stored plan that they are."""
+    run, ledger, name = report.run, rooms.ledger, rooms.spec.name
+    report.plans = [work.plan for work in works if work.plan is not None]
+    report.notes += [line for work in works for line in work.notes]
+    approved = ledger.approved_keys(name, rooms.clock.now())
+    report.brakes = [one for work in works for one in _brakes(rooms, work, approved) if one.brake not in request.release]
+    if request.plan_only:
+        report.status = "green"
+        report.entities = {plan.entity: planned(plan) for plan in report.plans}
+        _keep_plan(rooms, report)
+        return
+    done: dict[str, Result] = {}
+    if report.brakes:
+        note(rooms, request, run, "brake", "; ".join(f"{one.brake} on {one.entity}: {one.count}" for one in report.brakes))
+        done = {action.key: Result("blocked", "brake") for plan in report.plans for action in plan.actions}
+        _keep_plan(rooms, report)
+    else:
+        rooms.allow_writes(True)
+        if mark:
+            ledger.mark_applied(name, mark, run, rooms.clock.now())
+    for work in works:
+        work.braked = bool(report.brakes)
+        if not report.brakes:
+            with timed(rooms, run, "load", work.entity):
+                await stages.load(rooms, request, world, work, run, done)
+        with timed(rooms, run, "record", work.entity):
+            report.entities[work.entity] = await stages.record(rooms, request, world, work, run, done)
+    ledger.use_approvals(name, [key for key, result in done.items() if not result.outcome], rooms.clock.now())
+    budget_ended = any(work.budget_ended for work in works)
+    report.status = "held" if report.brakes else status_of(report.entities, budget_ended)
 
-    return lists_of(rooms.spec, entity)
+
+def _keep_plan(rooms: Rooms, report: Report) -> None:
+    """The plan itself goes into the ledger; the file shows it, and names it by its fingerprint."""
+    mark, name = fingerprint(report.plans), rooms.spec.name
+    rooms.ledger.save_plan(name, mark, content_of(report.plans), report.run, rooms.clock.now())
+    report.file = rooms.data / "plans" / name / f"{mark}.json"
+    report.file.parent.mkdir(parents=True, exist_ok=True)
+    shown = {**report.json(), "entities": {plan.entity: planned(plan) for plan in report.plans}}
+    report.file.write_text(json.dumps(shown, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
-def _brakes(rooms: Rooms, work: EntityWork) -> list[Applied]:
+def entities_of(rooms: Rooms, refs: Sequence[Any]) -> tuple[str, ...]:
+    """The entities in whose lists these records stand."""
+    lists = {(ref.side, ref.module) for ref in refs}
+    return tuple(entity for entity in ENTITIES if lists & set(lists_of(rooms.spec, entity)))
+
+
+@contextmanager
+def timed(rooms: Rooms, run: str, stage: str, entity: str) -> Iterator[None]:
+    """Notes in the ledger how long a stage took, once it has ended well."""
+    started, began = rooms.clock.now(), rooms.clock.elapsed()
+    yield
+    rooms.ledger.add_stage(StageRow(run, stage, entity, started, rooms.clock.elapsed() - began))
+
+
+def note(rooms: Rooms, request: Request, run: str, outcome: str, reason: str) -> None:
+    """A row of evidence that speaks of the run itself."""
+    rooms.ledger.append(rooms.spec.name, run, [OutcomeRow("note", "", (), outcome, reason, rooms.clock.now(), request.actor)])
+
+
+def _brakes(rooms: Rooms, work: EntityWork, approved: Mapping[str, set[str]]) -> list[Applied]:
     if work.plan is None:
         return []
-    lists = _lists(rooms, work.entity)
+    lists = lists_of(rooms.spec, work.entity)
     first = any(rooms.ledger.watermark(rooms.spec.name, side, module, work.entity) is None for side, module in lists)
-    return brakes(work.plan, rooms.spec.brakes, work.known_before, first)
+    return brakes(work.plan, rooms.spec.brakes, work.known_before, first, approved)
 
 
 def planned(plan: EntityPlan) -> dict[str, Any]:
@@ -248,7 +296,3 @@ def _calls(rooms: Rooms, report: Report) -> dict[str, Any]:
         fewest["crm"] += -(-writes["crm"] // 100)
         fewest["books"] += writes["books"] + plan.details
     return {**counted, "fewest": fewest}
-
-
-def text_of(report: Report) -> str:
-    return canonical_json(report.json())

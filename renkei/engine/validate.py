@@ -12,13 +12,13 @@ from renkei.core.planning import Known
 from renkei.core.records import QuarantineRow
 from renkei.core.values import MISSING, Ref, Side, other
 from renkei.engine.extract import judge_arrival
-from renkei.engine.work import EntityWork, Rooms, World
+from renkei.engine.work import EntityWork, Request, Rooms, World
 
 HALT_SHARE = 0.5  # an entity of which half is unusable has a broken source, not broken rows
 HALT_FROM = 20
 
 
-def validate_arrival(rooms: Rooms, work: EntityWork) -> None:
+async def validate_arrival(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> None:
     """What this run read has been checked on its way in; open rows carried from earlier runs are checked again here."""
     stored = {row.record for row, _, _ in rooms.ledger.quarantine(rooms.spec.name) if row.entity == work.entity}
     by_list: dict[tuple[Side, str], list[Known]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,8 @@ from renkei.core.ports import Books, Clock, Crm, Judge, Ledger
 from renkei.core.records import Base, Link, Mirror, Organization, QuarantineRow, Row
 from renkei.core.values import Ref, Side, content_hash
 
-ENTITIES = ("customers", "products")
+SYNCED = ("customers", "products")
+ENTITIES = SYNCED
 
 # A batch that died gives its lock back by itself: longer than the slowest single call with all its retries.
 LOCK_TTL = timedelta(minutes=10)
@@ -59,8 +60,7 @@ class Request:
     flow: str = "cli"
     actor: str = "unknown"
     kind: str = "sync"
-    release: tuple[str, ...] = ()
-    released_by: str = ""
+    release: tuple[str, ...] = ()  # brakes that the actor releases for the stored plan that is applied
 
 
 @dataclass(slots=True)
@@ -70,9 +70,8 @@ class World:
     crm: Organization
     books: Organization
     lookups: Lookups
-    minor_units: Mapping[str, int]
+    minor_units: Mapping[str, int]  # of Books' currencies, by ISO code
     mappings: Mapping[str, MappingSpec]
-    currencies: Mapping[Side, frozenset[str]]
 
 
 @dataclass(slots=True)
@@ -104,9 +103,8 @@ class EntityWork:
     plan: EntityPlan | None = None
     written: dict[str, Row] = field(default_factory=dict)  # Books customers as the answers to our writes showed them
     budget_ended: bool = False
-
-
-Stage = Callable[..., Awaitable[Any]]
+    braked: bool = False  # a brake stopped the run: its rows wait, and nothing that follows from a write follows
+    stale: set[str] = field(default_factory=set)  # keys of a stored plan's actions whose record has changed since
 
 
 def lists_of(spec: ConnectionSpec, entity: str) -> Sequence[tuple[Side, str]]:
@@ -185,7 +183,7 @@ def rules_hash(rooms: Rooms, entity: str) -> str:
     chosen = rooms.configuration.get("connection", {})
     return content_hash(
         [
-            chosen.get(entity), chosen.get("keys"), rooms.spec.organization, rooms.spec.edition,
+            chosen.get(entity), rooms.spec.crm_key, rooms.spec.books_key, rooms.spec.organization, rooms.spec.edition,
             [rooms.configuration.get("mappings", {}).get(name) for name in names],
         ]
     )  # fmt: skip

@@ -79,14 +79,18 @@ class Plans(Database):
             )
             self._write(insert(approved_keys), [{"approval": number, "key": key} for key in dict.fromkeys(keys)])
 
-    def approved_keys(self, connection: str, now: datetime) -> set[str]:
-        """Action keys covered by approvals that have not ended (14 days after their last use)."""
+    def approved_keys(self, connection: str, now: datetime) -> dict[str, set[str]]:
+        """Brake → action keys that approvals release from it; an approval ends 14 days after its last use."""
         statement = (
-            select(approved_keys.c.key)
+            select(approvals.c.brakes, approved_keys.c.key)
             .join(approvals, approvals.c.number == approved_keys.c.approval)
             .where(*_in_force(connection, now))
         )
-        return {row[0] for row in self._read(statement)}
+        found: dict[str, set[str]] = {}
+        for released, key in self._read(statement):
+            for brake in value_of(released):
+                found.setdefault(brake, set()).add(key)
+        return found
 
     def use_approvals(self, connection: str, keys: Iterable[str], now: datetime) -> None:
         """These actions are done: they leave their approvals, whose last use is now. An ended approval stays ended."""

@@ -14,7 +14,7 @@ from renkei.core.records import Run
 from renkei.core.values import Ref, Side, content_hash
 from renkei.ledger.codec import exact_text, moment, moment_or_none, moment_text, moment_text_or_none, value_of
 from renkei.ledger.database import AnyRow, Database
-from renkei.ledger.tables import claims, configurations, locks, runs, snapshots, stages
+from renkei.ledger.tables import claims, configurations, locks, runs, snapshots, stages, surveys
 
 
 class Runs(Database):
@@ -69,14 +69,12 @@ class Runs(Database):
     def release(self, connection: str, run: str) -> None:
         self._write(delete(claims).where(claims.c.connection == connection, claims.c.run == run))
 
-    def claimed(self, connection: str, now: datetime, run: str) -> set[Ref]:
-        """Records claimed by other runs, as long as their leases have not ended."""
+    def claimed(self, connection: str, now: datetime, run: str) -> dict[Ref, str]:
+        """Records claimed by other runs, and by which, as long as their leases have not ended."""
         rows = self._read(
-            select(claims.c.side, claims.c.module, claims.c.id).where(
-                claims.c.connection == connection, claims.c.ends > moment_text(now), claims.c.run != run
-            )
+            select(claims).where(claims.c.connection == connection, claims.c.ends > moment_text(now), claims.c.run != run)
         )
-        return {Ref(row.side, row.module, row.id) for row in rows}
+        return {Ref(row.side, row.module, row.id): row.run for row in rows}
 
     def begin_run(self, run: Run) -> None:
         """A run begins once; a second row with its id is a Bug."""
@@ -130,6 +128,18 @@ class Runs(Database):
     def configuration(self, content_hash: str) -> Mapping[str, Any] | None:
         text = self._scalar(select(configurations.c.content).where(configurations.c.hash == content_hash))
         return None if text is None else _mapping(text)
+
+    def put_survey(self, connection: str, content: Mapping[str, Any], run: str, now: datetime) -> None:
+        """What both organisations look like; replaces the one before."""
+        self._write(
+            self._upsert(surveys, ("content", "run", "at")),
+            [{"connection": connection, "content": exact_text(content), "run": run, "at": moment_text(now)}],
+        )
+
+    def survey(self, connection: str) -> tuple[Mapping[str, Any], datetime] | None:
+        """The last one and when it was made."""
+        row = self._one(select(surveys).where(surveys.c.connection == connection))
+        return None if row is None else (_mapping(row.content), moment(row.at))
 
     def add_snapshot(self, connection: str, run: str, side: Side, module: str, content: Mapping[str, Any]) -> None:
         self._write(

@@ -108,6 +108,16 @@ configurations = Table(
     PrimaryKeyConstraint("hash"),
 )
 
+surveys = Table(
+    "surveys",
+    metadata,
+    _text("connection"),
+    _text("content"),
+    _text("run"),
+    _text("at"),
+    PrimaryKeyConstraint("connection"),
+)
+
 locks = Table(
     "locks",
     metadata,

@@ -10,7 +10,7 @@ from renkei.house import open_desk
 def test_runs_alone_lists_them_newest_first(office: Office) -> None:
     runs = office.asked("runs")["runs"]
     assert [(one["kind"], one["status"]) for one in runs] == [
-        ("sync", "amber"), ("sync", "amber"), ("sync", "held"), ("plan", "green"),
+        ("sync", "amber"), ("apply", "amber"), ("sync", "held"), ("plan", "green"),
     ]  # fmt: skip
     assert office.asked("runs", "list", "--limit", "1")["runs"] == runs[:1]
     assert set(runs[0]) == {
@@ -20,23 +20,28 @@ def test_runs_alone_lists_them_newest_first(office: Office) -> None:
 
 
 def test_a_run_shows_its_stages_reads_outcomes_and_writes(office: Office) -> None:
-    run = next(one["run"] for one in office.asked("runs")["runs"][1:] if one["kind"] == "sync")
+    run = next(one["run"] for one in office.asked("runs")["runs"] if one["kind"] == "apply")
     found = office.asked("runs", "show", run, "--limit", "3")
     written = sum(count for part in found["entities"].values() for count in part["writes"].values())
     assert found["writes"]["count"] == written > 3 and len(found["writes"]["shown"]) == 3
     assert [one["outcome"] for one in found["acts"]["shown"]] == ["released"]
-    assert {one["stage"] for one in found["stages"]} >= {"extract", "recall", "resolve"}
-    assert [(one["side"], one["module"], one["complete"]) for one in found["reads"]][:2] == [
-        ("crm", "Accounts", True), ("crm", "Contacts", True),
-    ]  # fmt: skip
+    assert {one["stage"] for one in found["stages"]} == {"load", "record"}
     with open_desk(office.environ) as desk:
         assert desk.ledger.configuration(found["configuration"])["connection"]["name"] == "demo"
     text = office.renkei("runs", "show", run, "--limit", "3").out
     assert f"… and {written - 3} more (--limit {written})" in text and "customers" in text
 
 
+def test_a_sync_shows_what_it_read_and_how_long_each_stage_took(office: Office) -> None:
+    found = office.asked("runs", "show", office.asked("runs")["runs"][0]["run"])
+    assert {one["stage"] for one in found["stages"]} == {"extract", "recall", "validate", "resolve", "load", "record"}
+    assert [(one["side"], one["module"], one["complete"]) for one in found["reads"]][:2] == [
+        ("crm", "Accounts", True), ("crm", "Contacts", True),
+    ]  # fmt: skip
+
+
 def test_an_edit_is_shown_field_by_field_before_and_after(office: Office) -> None:
-    run = next(one["run"] for one in office.asked("runs")["runs"][1:] if one["kind"] == "sync")
+    run = next(one["run"] for one in office.asked("runs")["runs"] if one["kind"] == "apply")
     writes = office.asked("runs", "show", run, "--limit", "1000")["writes"]["shown"]
     edit = next(one for one in writes if one["outcome"] == "updated")
     assert set(edit["changes"][0]) == {"field", "side", "before", "after", "reason"}

@@ -11,7 +11,7 @@ import pytest
 from connector_world import CRM_KEY, START, House
 
 from renkei.core.errors import AnswerUnknown, Bug, FieldMissing, WrongOrganization
-from renkei.core.records import Row
+from renkei.core.records import Currency, Row
 
 
 def accounts(house: House, count: int) -> list[str]:
@@ -244,7 +244,7 @@ async def test_a_field_that_is_no_api_name_never_leaves(house: House, hostile: s
 
 async def test_without_multi_currency_the_base_currency_is_the_only_one(house: House) -> None:
     house.world.crm.set_multi_currency(False)
-    assert await house.crm().currencies() == {"JPY": 0}
+    assert await house.crm().currencies() == [Currency("JPY", 0)]
 
 
 def replying(house: House, status: int, body: object) -> None:

@@ -18,6 +18,7 @@ from renkei.core.connection import Brakes, EntitySettings
 from renkei.core.ports import Clock, Judgement, QuarantineFailure
 from renkei.core.records import Decision
 from renkei.core.values import Ref
+from renkei.engine.apply import apply_plan
 from renkei.engine.sequence import Report, run_sequence
 from renkei.engine.work import Request, Rooms
 from renkei.house import Settings, SystemClock, load_project, open_house, open_ledger_of, with_hosts
@@ -28,6 +29,12 @@ from renkei.sandbox.world import World
 
 OFF = Brakes(None, None, None, None, None, False)
 QUIET = {"crm": 0, "books": 0}
+
+
+def balanced(report: Report) -> None:
+    """Every extracted row has exactly one outcome."""
+    for part in report.entities.values():
+        assert sum(part["outcomes"].values()) == sum(part["extracted"].values()), part
 
 
 class PassingJudge:
@@ -111,9 +118,16 @@ class Company:
         request = Request(**{"full": True, "actor": "test", **asked})
         async with self.rooms() as rooms:
             report = await run_sequence(rooms, request)
-        if report.status != "held" and not request.plan_only:
-            for part in report.entities.values():
-                assert sum(part["outcomes"].values()) == sum(part["extracted"].values()), part
+        if not request.plan_only:
+            balanced(report)
+        return report
+
+    async def apply(self, plan: Report, **asked: Any) -> Report:
+        """Apply the plan that a plan-only or held run stored."""
+        request = Request(**{"actor": "test", **asked})
+        async with self.rooms() as rooms:
+            report = await apply_plan(rooms, request, plan.json()["fingerprint"])
+        balanced(report)
         return report
 
     async def quiet(self, **asked: Any) -> Report:

@@ -13,6 +13,7 @@ from company import Company
 from renkei.core.connection import Brakes
 from renkei.core.errors import AnotherRun, WriteForbidden
 from renkei.engine import load as loading
+from renkei.engine.work import LOCK_TTL
 
 
 @pytest.fixture
@@ -108,11 +109,12 @@ async def test_a_first_run_is_held_until_a_person_releases_it(company: Company) 
     company.spec = dataclasses.replace(company.spec, brakes=Brakes())
     held = await company.sync()
     assert held.status == "held" and held.exit_code == 3 and not keys(company)
-    assert (await company.sync(release=("first_run",))).status == "green"
+    applied = await company.apply(held, release=("first_run",))
+    assert applied.status == "green" and len(keys(company)) == 66
 
 
 async def test_a_second_run_at_the_same_time_is_refused(company: Company) -> None:
-    company.ledger.lock("demo", "another", company.clock.now(), loading.LOCK_TTL)
+    company.ledger.lock("demo", "another", company.clock.now(), LOCK_TTL)
     with pytest.raises(AnotherRun):
         await company.sync()
 

@@ -1,0 +1,68 @@
+"""A run and a plan in words, from the JSON that commands print: the same lines for commands, flows and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def run_lines(report: Mapping[str, Any]) -> list[str]:
+    """A run: status, counts an entity, calls, what stopped it and the command that releases it, what else there is to say."""
+    lines = [f"{report['status']}: run {report['run']}, {report['seconds']:.1f} s"]
+    for entity, part in report["entities"].items():
+        words = ", ".join(f"{count} {word}" for word, count in part["outcomes"].items() if count)
+        seen = part["extracted"]
+        lines.append(f"  {entity}: {seen['crm']} CRM and {seen['books']} Books rows: {words or 'nothing'}")
+        if "writes" in part:
+            lines.append(f"    written: {part['writes']['crm']} in the CRM, {part['writes']['books']} in Books")
+    calls = report["calls"]
+    fewest = calls["fewest"]
+    lines.append(f"  calls: CRM {calls['crm']} (fewest {fewest['crm']}), Books {calls['books']} (fewest {fewest['books']})")
+    lines += brake_lines(report)
+    return lines + [f"  note: {note}" for note in report["notes"]]
+
+
+def brake_lines(report: Mapping[str, Any]) -> list[str]:
+    """Each brake with its count, limit and samples, and the command that releases them all."""
+    lines = []
+    for brake in report["brakes"]:
+        lines.append(f"  Brake {brake['brake']!r} on {brake['entity']}: {brake['count']} where {brake['limit']}.")
+        lines += [f"    for example {sample}" for sample in brake["samples"][:3]]
+    if lines:
+        lines.append("  Nothing was written.")
+        lines.append(f"  If this is intended: {release_command(report)}")
+    return lines
+
+
+def release_command(report: Mapping[str, Any]) -> str:
+    """The command that applies the stored plan and releases its brakes."""
+    names = sorted({brake["brake"] for brake in report["brakes"]})
+    words = ["renkei", "--connection", report["connection"], "apply", str(report["plan"])]
+    return " ".join([*words, *(f"--release {name}" for name in names), "--as NAME"])
+
+
+def plan_lines(report: Mapping[str, Any]) -> list[str]:
+    """A plan: every action field by field with its reason, every question, the calls to expect, how to apply it."""
+    lines = []
+    for entity, part in report["entities"].items():
+        seen = part["extracted"]
+        words = ", ".join(f"{count} {word}" for word, count in part["outcomes"].items() if count)
+        lines.append(f"{entity}: {seen['crm']} CRM and {seen['books']} Books rows: {words or 'nothing'}")
+        for action in part["actions"]:
+            lines.append(f"  {action['verb']} {action['target'] or _new(action)} for {action['source']}: {action['reason']}")
+            lines += _change_lines(action["changes"])
+        for hold in part["holds"]:
+            lines.append(f"  question {hold['id']} {hold['question']}: {hold['record']} ({', '.join(hold['choices'])})")
+        lines.append(f"  expected calls of its writes: {part['expected_calls']:g}")
+    lines.append(f"fingerprint {report['fingerprint']}")
+    if report["brakes"]:
+        return lines + brake_lines(report)
+    return [*lines, f"Apply exactly this: renkei --connection {report['connection']} apply {report['plan']}"]
+
+
+def _new(action: Mapping[str, Any]) -> str:
+    return f"{action['side']}:{action['module']}"
+
+
+def _change_lines(changes: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [f"      {one['field']}: {one['before']!r} → {one['after']!r} ({one['reason']})" for one in changes]

@@ -1,0 +1,108 @@
+"""Apply: carry out a stored plan, exactly that one.
+
+Nothing is decided anew. Rows whose record changed since the plan was made are refused one by one and planned again by
+the next run; a plan that was applied before, or was made under other rules, is refused as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from renkei.core.errors import AskedWrongly, PlanStale
+from renkei.core.planning import EntityPlan
+from renkei.core.stored import plans_of
+from renkei.core.values import Ref, Side
+from renkei.engine.recall import load as recall_records
+from renkei.engine.sequence import ENGINE, Report, Stages, act, in_a_run, note
+from renkei.engine.work import EntityWork, Request, Rooms, World, rules_hash, settings_of
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """A plan's file. AskedWrongly where it is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise AskedWrongly(f"{path} is not there.", fix="`renkei plan` prints where it wrote its plan.") from None
+    except (OSError, ValueError) as error:
+        raise AskedWrongly(f"{path} is not a plan: {error}.", fix="Give the file that `renkei plan` wrote.") from None
+    if not isinstance(content, dict) or not isinstance(content.get("fingerprint"), str) or "entities" not in content:
+        raise AskedWrongly(f"{path} is not a plan.", fix="Give the file that `renkei plan` wrote.")
+    return content
+
+
+def stored_plan(rooms: Rooms, mark: str) -> list[EntityPlan]:
+    """The plan of this fingerprint. PlanStale where this ledger has none, applied it before, or the rules have changed."""
+    ledger, name = rooms.ledger, rooms.spec.name
+    content = ledger.plan(name, mark)
+    if content is None:
+        raise PlanStale(f"The ledger of {name} holds no plan {mark}.", fix="Make it anew: `renkei plan`.")
+    before = ledger.plan_applied(name, mark)
+    if before is not None:
+        raise PlanStale(f"The plan {mark} was applied by run {before}.", fix="Make a new one: `renkei plan`.")
+    plans = plans_of(content)
+    changed = [plan.entity for plan in plans if plan.rules != rules_hash(rooms, plan.entity)]
+    if changed:
+        raise PlanStale(
+            f"Mappings or settings of {', '.join(changed)} changed since the plan {mark} was made.",
+            fix="Make a new one: `renkei plan`.",
+        )
+    return plans
+
+
+async def apply_plan(rooms: Rooms, request: Request, mark: str, stages: Stages = ENGINE) -> Report:
+    """Carry out the stored plan of this fingerprint. `request.release` names the brakes that `request.actor` releases:
+    the approval covers the plan's actions one by one, also in later runs that finish what the budget left."""
+    plans = stored_plan(rooms, mark)
+
+    async def body(report: Report, run: str) -> None:
+        await stages.recover(rooms, request, run)
+        world = await stages.survey(rooms, request, run)
+        works = [_work(rooms, world, plan) for plan in plans]
+        ledger, name = rooms.ledger, rooms.spec.name
+        if request.release:
+            keys = [action.key for plan in plans for action in plan.actions]
+            ledger.approve(name, mark, request.release, keys, request.actor, rooms.clock.now())
+            note(rooms, request, run, "released", f"{', '.join(request.release)} of plan {mark} by {request.actor}")
+        await act(rooms, request, stages, world, works, report, mark)
+
+    return await in_a_run(rooms, request, "apply", body)
+
+
+def _work(rooms: Rooms, world: World, plan: EntityPlan) -> EntityWork:
+    """The work on one entity as it stood when the plan was made, as far as loading and recording need it."""
+    work = EntityWork(plan.entity, plan.full, plan.rules, settings_of(rooms.spec, plan.entity), list(plan.lists))
+    work.plan, work.details = plan, plan.details
+    work.bases = rooms.ledger.bases(rooms.spec.name, [one.link for one in plan.agreements])
+    for item in plan.lists:
+        work.known_before[(item.side, item.module)] = rooms.ledger.mirror_count(rooms.spec.name, item.side, item.module)
+    recall_records(rooms, world, work, {ref for action in plan.actions for ref in action.carries}, extracted=False)
+    work.stale = _moved_on(rooms, plan)
+    return work
+
+
+def _moved_on(rooms: Rooms, plan: EntityPlan) -> set[str]:
+    """Actions that rest on a record that another run has seen change, or linked, since the plan was made."""
+    ledger, name = rooms.ledger, rooms.spec.name
+    hashes = {verdict.record: verdict.hash for verdict in plan.verdicts if verdict.hash}
+    linked = {ref for one in plan.agreements if not one.evidence for ref in (one.crm_ref, one.books_ref)}
+    by_list: dict[tuple[Side, str], set[str]] = {}
+    for action in plan.actions:
+        for ref in _rests_on(action.source, action.target):
+            by_list.setdefault((ref.side, ref.module), set()).add(ref.id)
+    moved: set[Ref] = set()
+    for (side, module), ids in by_list.items():
+        mirrors, links = ledger.mirrors(name, side, module, ids), ledger.links(name, side, module, ids)
+        for row_id in ids:
+            ref, mirror = Ref(side, module, row_id), mirrors.get(row_id)
+            gone = mirror is None or mirror.deleted_at is not None
+            other = ref in hashes and mirror is not None and mirror.hash != hashes[ref]
+            if gone or other or (row_id in links) != (ref in linked):
+                moved.add(ref)
+    return {action.key for action in plan.actions if any(ref in moved for ref in _rests_on(action.source, action.target))}
+
+
+def _rests_on(*refs: Ref | None) -> Sequence[Ref]:
+    return [ref for ref in refs if ref is not None]

@@ -1,0 +1,111 @@
+"""Survey: what both organisations look like — identities, fields, users, currencies — and what the mappings miss there.
+
+A full run asks both sides; an hourly one takes the survey that the last full run left in the ledger, because metadata
+costs a call a module and changes rarely. A field that vanished in between is refused by the side itself, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from renkei.core.errors import FieldMissing, WrongOrganization
+from renkei.core.mapping import Lookups, MappingSpec
+from renkei.core.records import Organization
+from renkei.engine.work import SYNCED, Request, Rooms, World, mappings_of
+
+LASTS = timedelta(days=2)  # a nightly run that failed once must not make every hourly run ask again
+
+
+async def survey(rooms: Rooms, request: Request, run: str) -> World:
+    """Both organisations as this run needs them.
+
+    raises  FieldMissing for a field that is mapped, not optional and not there; WrongOrganization where the CRM is not the
+            one that former runs of this connection wrote to; ConnectionRefused and TryAgain as the sides answer
+    """
+    ledger, name, now = rooms.ledger, rooms.spec.name, rooms.clock.now()
+    stored = ledger.survey(name)
+    content = dict(stored[0]) if stored else {}
+    wanted = _modules(rooms)
+    fresh = stored is not None and now - stored[1] < LASTS and content["asked"] == wanted
+    if request.full or not fresh:
+        seen = await _ask(rooms, wanted)
+        if content and content["crm"]["id"] != seen["crm"]["id"]:
+            raise WrongOrganization(
+                "crm",
+                f"the token belongs to the organisation {seen['crm']['id']} ({seen['crm']['name']}), former runs of "
+                f"{name} worked with {content['crm']['id']} ({content['crm']['name']}).",
+                fix="Use a token of the former organisation, or make a connection of another name for this one.",
+            )
+        if seen != content or stored is None or now - stored[1] > LASTS / 2:
+            ledger.put_survey(name, seen, run, now)
+        content = seen
+    return _world(rooms, content)
+
+
+def _modules(rooms: Rooms) -> dict[str, Any]:
+    """What is asked for: another edition, organisation, module or set of custom modules needs a new survey."""
+    specs = [rooms.mappings[name] for entity in SYNCED for name in mappings_of(rooms.spec, entity)]
+    crm = {spec.crm_module for spec in specs}
+    if rooms.spec.publish_summaries:
+        crm.add(rooms.summaries.receivables)
+    books = {spec.books_module for spec in specs} & {"contacts", "items"}
+    return {
+        "edition": rooms.spec.edition, "organization": rooms.spec.organization, "crm": sorted(crm), "books": sorted(books),
+    }  # fmt: skip
+
+
+async def _ask(rooms: Rooms, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "asked": dict(wanted),
+        "crm": asdict(await rooms.crm.organization()),
+        "books": asdict(await rooms.books.organization()),
+        "crm_fields": {one: sorted(item.api_name for item in await rooms.crm.fields(one)) for one in wanted["crm"]},
+        "books_fields": {one: sorted(item.api_name for item in await rooms.books.fields(one)) for one in wanted["books"]},
+        "owners": {user.id: user.email for user in await rooms.crm.users()},
+        "currencies": [asdict(one) for one in await rooms.books.currencies()],
+    }
+
+
+def _world(rooms: Rooms, seen: Mapping[str, Any]) -> World:
+    mappings = {
+        name: _fitting(rooms, seen, rooms.mappings[name])
+        for name in sorted({name for entity in SYNCED for name in mappings_of(rooms.spec, entity)})
+    }
+    units = {one["code"]: one["minor_units"] for one in seen["currencies"]}
+    ids = {one["id"]: one["code"] for one in seen["currencies"] if one["id"]}
+    lookups = Lookups({("owners", "crm"): dict(seen["owners"]), ("currencies", "books"): ids})
+    if rooms.spec.publish_summaries:
+        _require_receivables(rooms, seen)
+    return World(Organization(**seen["crm"]), Organization(**seen["books"]), lookups, units, mappings)
+
+
+def _fitting(rooms: Rooms, seen: Mapping[str, Any], spec: MappingSpec) -> MappingSpec:
+    """The mapping less the optional fields that a side lacks."""
+    crm, books = set(seen["crm_fields"][spec.crm_module]), set(seen["books_fields"].get(spec.books_module, ()))
+    lacking = set()
+    for item in spec.fields:
+        no_crm = item.crm is not None and item.crm.split(".")[0] not in crm
+        no_books = item.books is not None and item.books.startswith("cf_") and item.books not in books
+        if (no_crm or no_books) and not item.optional:
+            side, module, missing = ("crm", spec.crm_module, item.crm) if no_crm else ("books", spec.books_module, item.books)
+            raise FieldMissing(side, module, str(missing), fix=f"Create it there, or take it out of {spec.file}.")
+        if no_crm or no_books:
+            lacking.add(item.name)
+    if rooms.spec.crm_key not in crm:
+        raise FieldMissing("crm", spec.crm_module, rooms.spec.crm_key, fix="Create this unique single-line text field.")
+    if books and rooms.spec.books_key not in books:
+        raise FieldMissing("books", spec.books_module, rooms.spec.books_key, fix="Create this custom field without duplicates.")
+    return spec.without(lacking)
+
+
+def _require_receivables(rooms: Rooms, seen: Mapping[str, Any]) -> None:
+    spec = rooms.summaries
+    there = set(seen["crm_fields"][spec.receivables])
+    for field in (spec.key, *(api_name for _, api_name in spec.receivable_fields)):
+        if field not in there:
+            raise FieldMissing(
+                "crm", spec.receivables, field, fix=f"Create it there, correct {spec.file}, or set publish.summaries: false."
+            )
