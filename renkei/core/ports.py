@@ -365,6 +365,9 @@ class Ledger(TokenStore, CallStore, Protocol):
 
     def hold(self, connection: str, hold_id: str) -> Hold | None: ...
 
+    def hold_states(self, connection: str, ids: Iterable[str]) -> dict[str, tuple[str, datetime]]:
+        """By id: open, decided, carried_out or closed, and since when it was asked."""
+
     def decide(self, connection: str, decisions: Sequence[Decision]) -> None:
         """Answer open holds and open the mirrors of their records. AskedWrongly for a hold that is not open."""
 

@@ -1,0 +1,55 @@
+"""`holds` on the ledger that the demo leaves."""
+
+from __future__ import annotations
+
+import getpass
+
+from office import Office
+
+
+def test_holds_alone_lists_the_open_questions(office: Office) -> None:
+    found = office.asked("holds")["holds"]
+    assert found == office.asked("holds", "list")["holds"] and len(found) > 30
+    assert set(found[0]) == {
+        "id", "entity", "question", "record", "label", "field", "values", "candidates", "choices", "since",
+    }  # fmt: skip
+
+
+def test_many_questions_are_shown_by_their_kind_a_few_of_each(office: Office) -> None:
+    found = office.asked("holds")["holds"]
+    same = [one["id"] for one in found if one["question"] == "first_values"]
+    text = office.renkei("holds").out
+    assert f"first_values: {len(same)}" in text and sum(one in text for one in same) == 5
+    assert f"… and {len(same) - 5} more: renkei holds list --question first_values" in text
+    of_one = office.renkei("holds", "list", "--question", "first_values").out
+    assert all(one in of_one for one in same) and "ambiguous" not in of_one
+
+
+def test_an_answer_needs_no_quotes_and_is_the_machine_users_unless_said(office: Office) -> None:
+    hold = next(one for one in office.asked("holds")["holds"] if one["choices"][0].startswith("link "))
+    found = office.asked("holds", "decide", hold["id"], *hold["choices"][0].split(), "--reason", "the same firm")
+    assert [one["choice"] for one in found["decided"]] == [hold["choices"][0]]
+    told = office.asked("why", hold["record"])["story"][-1]
+    assert (told["outcome"], told["actor"]) == ("decided", getpass.getuser()) and "the same firm" in told["reason"]
+
+
+def test_one_decision_answers_all_equal_questions(office: Office) -> None:
+    asked = [one["id"] for one in office.asked("holds")["holds"] if one["question"] == "first_values"]
+    said = office.renkei("holds", "decide", "--question", "first_values", "crm", "--reason", "sales knows", "--as", "Sato")
+    assert said.code == 0 and f"Answered: {len(asked)}." in said.out
+    assert "first_values" not in {one["question"] for one in office.asked("holds")["holds"]}
+    assert office.asked("runs")["runs"][0]["actor"] == "Sato"
+    assert office.asked("ledger", "verify")["broken"] is None
+
+
+def test_a_choice_that_is_not_offered_ends_with_2_and_names_what_is(office: Office) -> None:
+    hold = office.asked("holds")["holds"][0]
+    said = office.renkei("--json", "holds", "decide", hold["id"], "perhaps", "--reason", "why")
+    assert said.code == 2 and said.json["error"] == "AskedWrongly"
+    assert all(choice in said.json["message"] for choice in hold["choices"])
+
+
+def test_an_answer_without_a_reason_is_refused(office: Office) -> None:
+    hold = office.asked("holds")["holds"][0]
+    said = office.renkei("holds", "decide", hold["id"], "create")
+    assert said.code == 2 and "--reason" in said.err
