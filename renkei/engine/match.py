@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -74,7 +75,7 @@ def match(rooms: Rooms, world: World, work: EntityWork, mapping: str, parents: M
             meetings.ambiguous.append((lefts, rights, scores))
             for ref in (*lefts, *rights):
                 strays.pop(ref, None)
-    meetings.alone = sorted(strays)
+    meetings.alone = sorted([*meetings.alone, *strays])
     return meetings
 
 
@@ -100,8 +101,14 @@ def _strays(work: EntityWork, mapping: str) -> dict[Ref, Known]:
 
 
 def _decided(rooms: Rooms, world: World, work: EntityWork, meetings: Meetings, strays: dict[Ref, Known]) -> None:
-    """`link REF`, `create` and `skip` as people decided them."""
+    """`link REF`, `create` and `skip` as people decided them. `skip` leaves the candidates that nobody else asks about, too:
+    made on the other side, they would be the very double that the person did not want."""
     _, found = decisions_of(rooms, work.entity)
+    asked_about: Counter[str] = Counter(
+        item["record"]
+        for hold in (*rooms.ledger.open_holds(rooms.spec.name), *(one for one, _ in found))
+        for item in hold.candidates
+    )
     for hold, decision in found:
         if hold.question not in ("duplicate", "ambiguous") or hold.record not in strays:
             continue
@@ -109,8 +116,10 @@ def _decided(rooms: Rooms, world: World, work: EntityWork, meetings: Meetings, s
             meetings.alone.append(hold.record)
             strays.pop(hold.record)
         elif decision.choice == "skip":
-            meetings.skipped.append(hold.record)
-            strays.pop(hold.record)
+            passed_over = [Ref.parse(item["record"]) for item in hold.candidates if asked_about[item["record"]] == 1]
+            for ref in (hold.record, *(one for one in passed_over if one in strays)):
+                meetings.skipped.append(ref)
+                strays.pop(ref)
         elif decision.choice.startswith("link "):
             target = Ref.parse(decision.choice.removeprefix("link ").strip())
             if target not in work.known:

@@ -1,0 +1,50 @@
+"""A person's answer, given as the command gives it, is carried out by the next run and then asked no more."""
+
+from __future__ import annotations
+
+import pytest
+from company import Company
+
+from renkei.core.values import Ref
+from renkei.engine.acts import Act
+from renkei.engine.decide import decide, questions
+
+
+def act(company: Company) -> Act:
+    return Act(company.ledger, company.clock, company.spec.name, "Sato", {"connection": {}}, "0.1.0")
+
+
+@pytest.fixture
+def two_firms(company: Company) -> tuple[str, str]:
+    """One firm on both sides under one name, a question by `duplicates: ask`."""
+    company.choose(duplicates="ask")
+    account = company.seed_crm("Accounts", Account_Name="株式会社青空", Phone="03-1234-5678")
+    customer = company.seed_books("contacts", contact_name="株式会社青空", company_name="株式会社青空", contact_type="customer")
+    return account, customer
+
+
+async def test_link_links_the_two(company: Company, two_firms: tuple[str, str]) -> None:
+    await company.sync()
+    assert [one["question"] for one in questions(company.ledger, "demo")] == ["duplicate"]
+    run = decide(act(company), [], "duplicate", "link", "we know them")["run"]
+    await company.sync(full=False)
+    link = company.ledger.link_of("demo", Ref("crm", "Accounts", two_firms[0]))
+    assert link is not None and (link.books.id, link.evidence) == (two_firms[1], "decision")
+    assert questions(company.ledger, "demo") == [] and company.ledger.decisions("demo") == []
+    assert any(run == told for told, _ in company.ledger.story("demo", Ref("crm", "Accounts", two_firms[0])))
+
+
+async def test_create_makes_a_customer_of_its_own(company: Company, two_firms: tuple[str, str]) -> None:
+    await company.sync()
+    decide(act(company), [], "duplicate", "create", "two firms of one name")
+    await company.sync(full=False)
+    assert len(company.books()) >= 2 and questions(company.ledger, "demo") == []
+    await company.quiet()
+
+
+async def test_skip_leaves_both_alone_for_good(company: Company, two_firms: tuple[str, str]) -> None:
+    await company.sync()
+    decide(act(company), [], "duplicate", "skip", "leave it")
+    await company.quiet(full=False)
+    await company.quiet()
+    assert questions(company.ledger, "demo") == [] and len(company.books()) == 1
