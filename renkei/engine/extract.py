@@ -129,8 +129,8 @@ async def read_list(rooms: Rooms, request: Request, world: World, work: EntityWo
     path = rooms.data / "snapshots" / name / run / f"{side}-{module}.parquet"
     with Snapshot(path) as snapshot:
         async for page in _pages(rooms, world, work, reading, watermark is None):
-            _take(rooms, world, work, reading, page, snapshot)
-        _store(rooms, world, work, reading, snapshot)
+            _take(rooms, world, work, reading, page, snapshot, run)
+        _store(rooms, world, work, reading, snapshot, run)
     gone = await _gone(rooms, world, work, reading, since)
     if gone:
         ledger.mark_deleted(name, side, module, gone, rooms.clock.now())
@@ -212,7 +212,7 @@ def stamp_of(side: Side, row: Row) -> datetime | None:
     return parse_time(str(text)) if text else None
 
 
-def _take(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, page: Page, snapshot: Snapshot) -> None:
+def _take(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, page: Page, snapshot: Snapshot, run: str) -> None:
     if reading.served_at is None:
         reading.served_at = page.served_at
     for row in page.rows:
@@ -226,11 +226,11 @@ def _take(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, page:
         reading.buffer.append((row_id, stamp, row))
     reading.rows = len(reading.seen)
     if len(reading.buffer) >= CHUNK:
-        _store(rooms, world, work, reading, snapshot)
+        _store(rooms, world, work, reading, snapshot, run)
     rooms.progress("extract", work.entity, reading.rows, None)
 
 
-def _store(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, snapshot: Snapshot) -> None:
+def _store(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, snapshot: Snapshot, run: str) -> None:
     """Compare a chunk with the mirrors; check and keep what differs."""
     buffer, reading.buffer = reading.buffer, []
     if not buffer:
@@ -249,7 +249,10 @@ def _store(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, snap
         return
     judge_arrival(rooms, work, side, module, [(row_id, row) for row_id, _, row in fresh if row_id not in reading.outside])
     rows = [MirrorRow(row_id, stamp, hashes[row_id], row, None, row_id not in reading.outside) for row_id, stamp, row in fresh]
-    rooms.ledger.put_mirrors(name, side, module, rows, rooms.clock.now())
+    refused = [one for row_id, _, _ in fresh for one in work.fresh_quarantine.get(Ref(side, module, row_id), ())]
+    with rooms.ledger.transaction():  # a run that ends here, or only plans, has told the next one which rows to check again
+        rooms.ledger.put_mirrors(name, side, module, rows, rooms.clock.now())
+        rooms.ledger.put_quarantine(name, refused, run, rooms.clock.now())
 
 
 def list_hash(rooms: Rooms, world: World, side: Side, module: str, row: Row) -> str:
@@ -353,8 +356,8 @@ async def _extract_only(rooms: Rooms, request: Request, world: World, work: Enti
         reading = _Reading(side, module, None, complete=False)
         path = rooms.data / "snapshots" / rooms.spec.name / run / f"{side}-{module}.parquet"
         with Snapshot(path) as snapshot:
-            _take(rooms, world, work, reading, Page(list(rows.values()), rooms.clock.now(), 1), snapshot)
-            _store(rooms, world, work, reading, snapshot)
+            _take(rooms, world, work, reading, Page(list(rows.values()), rooms.clock.now(), 1), snapshot, run)
+            _store(rooms, world, work, reading, snapshot, run)
         rooms.ledger.open_mirrors(rooms.spec.name, [Ref(side, module, row_id) for row_id in rows], side=side, module=module)
         work.unchanged.pop((side, module), None)
         work.lists.append(ListRead(side, module, False, len(rows), len(rows), None, None, None))
