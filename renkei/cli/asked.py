@@ -71,6 +71,11 @@ def local(time: str) -> str:
     return datetime.fromisoformat(time).astimezone().isoformat(sep=" ", timespec="seconds")
 
 
+def short(text: str, most: int = 60) -> str:
+    """The first letters of a long text, with a sign that there are more."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def counts(words: Mapping[str, int]) -> str:
     """`3 created, 1 held`, without what is zero."""
     return ", ".join(f"{count} {word}" for word, count in words.items() if count) or "nothing"

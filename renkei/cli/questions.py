@@ -1,4 +1,4 @@
-"""Commands about what waits for a person: holds."""
+"""Commands about what waits for a person: holds, quarantine."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from renkei.cli.asked import Actor, Reason, act_of, desk, group, local, show
+from renkei.cli.asked import Actor, Reason, act_of, desk, group, local, refs_of, short, show
 from renkei.cli.history import candidate_words
 
-MANY = 30  # more open questions than this are listed by their kind, a few of each
+MANY = 30  # more rows than this are listed by their kind, a few of each
 FEW = 5
 
 Question = Annotated[str | None, typer.Option("--question", metavar="NAME", help="All open holds that ask this.")]
@@ -22,6 +22,12 @@ def register(app: typer.Typer) -> None:
     holds.command("list")(holds_list)
     holds.command("decide")(holds_decide)
     app.add_typer(holds, name="holds")
+    quarantine = group("Rows that our checks stopped or the other system refused.")
+    quarantine.callback(invoke_without_command=True)(quarantine_alone)
+    quarantine.command("list")(quarantine_list)
+    quarantine.command("replay")(quarantine_replay)
+    quarantine.command("discard")(quarantine_discard)
+    app.add_typer(quarantine, name="quarantine")
 
 
 def holds_alone(context: typer.Context) -> None:
@@ -69,3 +75,65 @@ def holds_decide(
         found = decide(act_of(opened, actor), ids, question, choice, reason)
     lines = [f"  {one['id']}  {one['record']} {one['field'] or ''}: {one['choice']}" for one in found["decided"]]
     show(found, "\n".join([f"Answered: {len(lines)}. The next run carries it out: renkei sync", *lines]))
+
+
+Rule = Annotated[str | None, typer.Option("--rule", metavar="NAME", help="All rows that wait because of this.")]
+
+
+def quarantine_alone(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        quarantine_list()
+
+
+def quarantine_list(rule: Rule = None) -> None:
+    """Rows quarantined or refused, by the rule that they broke: the value, since when, and the fix."""
+    from renkei.engine.quarantine import groups, rows
+
+    with desk() as opened:
+        found = rows(opened.ledger, opened.spec.name, rule)
+    kinds = groups(found)
+    lines = _quarantine(kinds, found, len(found) if rule or len(found) <= MANY else FEW)
+    show({"groups": kinds, "rows": found}, "\n".join(lines) or "No row is quarantined or refused.")
+
+
+def _quarantine(kinds: list[dict[str, Any]], found: list[dict[str, Any]], most: int) -> Iterator[str]:
+    for kind in kinds:
+        same = [one for one in found if all(one[name] == kind[name] for name in ("state", "rule", "field"))]
+        yield f"{kind['state']}: {kind['rule']} {kind['field']}".rstrip() + f": {kind['count']} since {local(kind['since'])}"
+        for one in same[:most]:
+            value = f": {short(one['value'])!r}" if one["value"] else ""
+            yield f"  {one['record']}  {short(one['label'])}: {one['words'].rstrip('.')}{value}"
+        if len(same) > most:
+            yield f"  … and {len(same) - most} more: renkei quarantine list --rule {kind['rule']}"
+        yield f"  fix: {kind['fix']}"
+
+
+def quarantine_replay(
+    records: Annotated[list[str] | None, typer.Argument(metavar="[REF…]", help="crm:Accounts:ID …; none: all rows.")] = None,
+    rule: Rule = None,
+    actor: Actor = None,
+) -> None:
+    """Open rows, discarded ones too, so that the next run tries them again. Nothing is sent by this command."""
+    from renkei.core.errors import AskedWrongly
+    from renkei.engine.quarantine import replay
+
+    if records and rule:
+        raise AskedWrongly("Records and a rule were named.", fix="Name records, or a rule, or neither for all rows.")
+    with desk() as opened:
+        found = replay(act_of(opened, actor), refs_of(records or ()), rule)
+    lines = [f"  {one}" for one in found["replayed"]]
+    show(found, "\n".join([f"Open: {len(lines)}. The next run tries them again: renkei sync", *lines]))
+
+
+def quarantine_discard(
+    records: Annotated[list[str], typer.Argument(metavar="REF…", help="crm:Accounts:ID …")],
+    reason: Reason,
+    actor: Actor = None,
+) -> None:
+    """Take rows out with a reason: skipped until the record or the rules change. Nothing is written to either system."""
+    from renkei.engine.quarantine import discard
+
+    with desk() as opened:
+        found = discard(act_of(opened, actor), refs_of(records), reason)
+    lines = [f"  {one}" for one in found["discarded"]]
+    show(found, "\n".join([f"Discarded: {len(lines)}. They are skipped until they or the rules change.", *lines]))

@@ -310,6 +310,12 @@ class Ledger(TokenStore, CallStore, Protocol):
     def open_ids(self, connection: str, side: Side, module: str) -> list[str]:
         """Ids that some run must still settle, sorted."""
 
+    def open_counts(self, connection: str) -> list[tuple[Side, str, str, str, int]]:
+        """(side, module, outcome, reason, how many) of what some run must still settle, sorted."""
+
+    def open_refs(self, connection: str, outcome: str) -> list[tuple[Ref, str]]:
+        """(record, reason) of what is open with this outcome, sorted."""
+
     def open_mirrors(self, connection: str, refs: Iterable[Ref] | None, *, side: Side, module: str) -> None:
         """Open these (None: all of the module): they will be looked at in the next run."""
 

@@ -70,7 +70,7 @@ def take_mirrors(rooms: Rooms, world: World, work: EntityWork, mirrors: Iterable
         mapping, why = mapping_for(rooms.spec, mirror.ref, mirror.row)
         if mapping not in world.mappings:
             work.known[mirror.ref] = Known(
-                mirror.ref, mirror.hash, mirror.stamp, mirror.row, {}, _raw_label(mirror), mirror.in_view,
+                mirror.ref, mirror.hash, mirror.stamp, mirror.row, {}, raw_label(mirror), mirror.in_view,
                 mirror.deleted_at is not None, blocked="", extracted=extracted,
             )  # fmt: skip
             work.mapping_of[mirror.ref] = f"!{why or 'module_not_synced'}"
@@ -84,7 +84,7 @@ def take_mirrors(rooms: Rooms, world: World, work: EntityWork, mirrors: Iterable
             values.pop("id")
             label = " ".join(str(values[name]) for name in spec.label if isinstance(values.get(name), str)).strip()
             work.known[one.ref] = Known(
-                one.ref, one.hash, one.stamp, row, values, label or _raw_label(one), one.in_view,
+                one.ref, one.hash, one.stamp, row, values, label or raw_label(one), one.in_view,
                 one.deleted_at is not None, complete=is_complete(one, spec.needs_detail()), extracted=extracted,
             )  # fmt: skip
 
@@ -96,7 +96,8 @@ def is_complete(mirror: Mirror, needs_detail: bool) -> bool:
     return mirror.detail is not None and mirror.detail_stamp == mirror.stamp
 
 
-def _raw_label(mirror: Mirror) -> str:
+def raw_label(mirror: Mirror) -> str:
+    """A record's name as its own side shows it, whatever the mapping says; its id where it has none."""
     for key in ("Account_Name", "Full_Name", "Last_Name", "Product_Name", "contact_name", "name", "last_name"):
         value = mirror.row.get(key)
         if isinstance(value, str) and value:

@@ -175,6 +175,20 @@ class Mirrors(Database):
         statement = select(mirrors.c.id).where(_of(connection, side, module), mirrors.c.is_open.is_(True))
         return [row[0] for row in self._read(statement.order_by(mirrors.c.id))]
 
+    def open_counts(self, connection: str) -> list[tuple[Side, str, str, str, int]]:
+        """(side, module, outcome, reason, how many) of what some run must still settle, sorted. Outcome "": new or changed."""
+        what = (mirrors.c.side, mirrors.c.module, mirrors.c.outcome, mirrors.c.reason)
+        statement = select(*what, func.count()).where(mirrors.c.connection == connection, mirrors.c.is_open.is_(True))
+        return [(row[0], row[1], row[2], row[3], int(row[4])) for row in self._read(statement.group_by(*what).order_by(*what))]
+
+    def open_refs(self, connection: str, outcome: str) -> list[tuple[Ref, str]]:
+        """(record, reason) of what is open with this outcome, sorted."""
+        what = (mirrors.c.side, mirrors.c.module, mirrors.c.id)
+        statement = select(*what, mirrors.c.reason).where(
+            mirrors.c.connection == connection, mirrors.c.is_open.is_(True), mirrors.c.outcome == outcome
+        )
+        return [(Ref(row.side, row.module, row.id), row.reason) for row in self._read(statement.order_by(*what))]
+
     def open_mirrors(self, connection: str, refs: Iterable[Ref] | None, *, side: Side, module: str) -> None:
         """Open these, whatever module they belong to; None: all of the module that are not deleted."""
         closed = mirrors.c.is_open.is_(False)

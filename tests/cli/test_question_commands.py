@@ -53,3 +53,30 @@ def test_an_answer_without_a_reason_is_refused(office: Office) -> None:
     hold = office.asked("holds")["holds"][0]
     said = office.renkei("holds", "decide", hold["id"], "create")
     assert said.code == 2 and "--reason" in said.err
+
+
+def test_quarantine_alone_lists_rows_by_rule_with_value_and_fix(office: Office) -> None:
+    found = office.asked("quarantine")
+    assert found == office.asked("quarantine", "list") and len(found["rows"]) == sum(one["count"] for one in found["groups"]) > 4
+    assert set(found["groups"][0]) == {"state", "rule", "field", "count", "words", "since", "fix"}
+    assert set(found["rows"][0]) == {
+        "record", "label", "entity", "state", "rule", "field", "words", "value", "fix", "since", "run",
+    }  # fmt: skip
+    text = office.renkei("quarantine", "list", "--rule", "target_limit").out
+    assert "125 characters; books takes 100" in text and "fix: Shorten it in the CRM." in text and "readable" not in text
+
+
+def test_a_row_is_discarded_and_replayed(office: Office) -> None:
+    record = office.asked("quarantine")["rows"][0]["record"]
+    assert office.asked("quarantine", "discard", record, "--reason", "a test")["discarded"] == [record]
+    assert record not in [one["record"] for one in office.asked("quarantine")["rows"]]
+    assert office.asked("quarantine", "replay", record, "--as", "Sato")["replayed"] == [record]
+    assert [one["outcome"] for one in office.asked("why", record)["story"][-2:]] == ["discarded", "replayed"]
+    assert "The next run tries them again" in office.renkei("quarantine", "replay").out
+
+
+def test_a_discard_of_what_does_not_wait_ends_with_2(office: Office) -> None:
+    said = office.renkei("--json", "quarantine", "discard", "crm:Accounts:1", "--reason", "why")
+    assert said.code == 2 and "neither quarantined nor refused" in said.json["message"]
+    said = office.renkei("quarantine", "replay", "crm:Accounts:1", "--rule", "readable")
+    assert said.code == 2 and "Records and a rule were named" in said.err

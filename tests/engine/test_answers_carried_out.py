@@ -8,6 +8,7 @@ from company import Company
 from renkei.core.values import Ref
 from renkei.engine.acts import Act
 from renkei.engine.decide import decide, questions
+from renkei.engine.quarantine import discard, replay
 
 
 def act(company: Company) -> Act:
@@ -48,3 +49,27 @@ async def test_skip_leaves_both_alone_for_good(company: Company, two_firms: tupl
     await company.quiet(full=False)
     await company.quiet()
     assert questions(company.ledger, "demo") == [] and len(company.books()) == 1
+
+
+async def test_a_discarded_row_leaves_the_run_green_until_it_changes(company: Company) -> None:
+    bad = company.seed_crm("Accounts", Account_Name="試験")
+    company.judge.refused = {bad}
+    assert (await company.sync()).status == "amber"
+    discard(act(company), [Ref("crm", "Accounts", bad)], "a test record")
+    for full in (False, True):
+        assert (await company.quiet(full=full)).status == "green"
+    company.edit_crm("Accounts", bad, Phone="03-1111-2222")
+    assert (await company.quiet(full=False)).status == "amber"
+    assert company.outcome(Ref("crm", "Accounts", bad))[0] == "quarantined"
+
+
+async def test_a_replayed_row_that_is_right_now_is_written_by_the_next_run(company: Company) -> None:
+    bad = company.seed_crm("Accounts", Account_Name="試験")
+    company.judge.refused = {bad}
+    await company.sync()
+    discard(act(company), [Ref("crm", "Accounts", bad)], "the rule is under repair")
+    company.judge.refused = set()
+    await company.quiet(full=False)
+    replay(act(company), [Ref("crm", "Accounts", bad)], None)
+    await company.sync(full=False)
+    assert company.ledger.link_of("demo", Ref("crm", "Accounts", bad)) is not None

@@ -13,8 +13,8 @@ from renkei.ledger import SqlLedger
 class Watch:
     """A Clock for acts: time and ids only."""
 
-    def __init__(self, now: datetime = NOW) -> None:
-        self._now, self._made = now, 0
+    def __init__(self, ids: str, now: datetime = NOW) -> None:
+        self._now, self._ids, self._made = now, ids, 0
 
     def now(self) -> datetime:
         self._now += MINUTE
@@ -22,7 +22,7 @@ class Watch:
 
     def new_id(self) -> str:
         self._made += 1
-        return f"A{self._made}"
+        return f"{self._ids}{self._made}"
 
     def elapsed(self) -> float:
         raise AssertionError("an act measures no time")
@@ -34,5 +34,6 @@ class Watch:
         raise AssertionError("an act leaves nothing to chance")
 
 
-def act(ledger: SqlLedger, actor: str = "Sato", connection: str = "acme") -> Act:
-    return Act(ledger, Watch(), connection, actor, {"connection": {"name": connection}}, "0.1.0")
+def act(ledger: SqlLedger, actor: str = "Sato", connection: str = "acme", run: str = "A") -> Act:
+    """One person's act; the ids of its runs begin with `run`."""
+    return Act(ledger, Watch(run), connection, actor, {"connection": {"name": connection}}, "0.1.0")
