@@ -5,7 +5,7 @@ Pure: no clock, no network, no ids but those made of content. Same inputs in any
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -116,9 +116,13 @@ class LinkedPair:
 
 @dataclass(slots=True)
 class Draft:
-    """A plan in the making. `say` keeps the first word of OUTCOMES that applies to a record."""
+    """A plan in the making. `say` keeps the first word of OUTCOMES that applies to a record.
+
+    read   (side, module) → ids of rows that this run read and found unchanged: they too take the word of their pair
+    """
 
     entity: str
+    read: Mapping[tuple[Side, str], Collection[str]] = field(default_factory=dict)
     actions: dict[str, Action] = field(default_factory=dict)
     verdicts: dict[Ref, Verdict] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
@@ -133,7 +137,8 @@ class Draft:
     def say(
         self, known: Known, outcome: str, reason: str, *, actions: Sequence[str] = (), detail: Mapping[str, Any] | None = None
     ) -> None:
-        if not known.extracted and not actions:
+        read = known.extracted or known.ref.id in self.read.get((known.ref.side, known.ref.module), ())
+        if not read and not actions:
             return
         before = self.verdicts.get(known.ref)
         now = Verdict(known.ref, outcome, reason, known.hash, detail or {}, tuple(actions))
@@ -321,7 +326,7 @@ def plan_create(
     draft.creating[source.ref] = key
     keys = [key]
     if side == "books":
-        keys.append(_write_key(draft, spec, source, rules, {"$created": key}, needs=(key,)))
+        keys.append(_write_key(draft, spec, source, rules, key))
     draft.say(source, "created", "duplicates_clone" if distinct else cell.reason, actions=keys, detail=detail)
     _agree(draft, spec, source, rules, key, side)
     return key
@@ -389,9 +394,11 @@ def _carry_out_steps(
     if to_books:  # after the copy, and after the link where this plan makes it; another field's write may fail by itself
         needs = tuple(actions) if evidence else first
         actions.append(_write_books(draft, spec, crm, books, to_books, rules, link_id, parent, needs))
-    unsettled = {
-        step.spec.name for effect in ("hold", "leave", "write_books", "write_crm", "copy") for step in by_effect.get(effect, [])
-    }
+    # what a new link leaves as it is on both sides stands until one of them is edited
+    open_effects = (
+        ("hold", "write_books", "write_crm", "copy") if evidence else ("hold", "leave", "write_books", "write_crm", "copy")
+    )
+    unsettled = {step.spec.name for effect in open_effects for step in by_effect.get(effect, [])}
     agreed = tuple(sorted(item.name for item in spec.fields if item.name not in unsettled))
     draft.agreements[link_id] = Agreement(
         link_id, draft.entity, spec.name, crm.ref, books.ref, project(crm.raw, spec, "crm"), project(books.raw, spec, "books"),
@@ -515,13 +522,14 @@ def _copy_books_version(draft: Draft, spec: MappingSpec, crm: Known, books: Know
     )  # fmt: skip
 
 
-def _write_key(draft: Draft, spec: MappingSpec, crm: Known, rules: PlanRules, books_id: Any, needs: tuple[str, ...]) -> str:
-    """Our key on the CRM record whose partner was just created; 100 a call."""
+def _write_key(draft: Draft, spec: MappingSpec, crm: Known, rules: PlanRules, created: str) -> str:
+    """Our key on the CRM record whose partner the action `created` makes; 100 a call."""
     return draft.act(
         Action(
             key=f"{draft.entity}|key|crm|{spec.crm_module}|{crm.ref}", entity=draft.entity, mapping=spec.name, verb="key",
-            side="crm", module=spec.crm_module, target=crm.ref, source=crm.ref, payload={rules.crm_key: books_id}, changes=(),
-            reason="key", needs=needs, stamp=crm.stamp, calls=0.01, rank=(9, _newest_first(crm.stamp)),
+            side="crm", module=spec.crm_module, target=crm.ref, source=crm.ref, changes=(),
+            payload={rules.crm_key: {"$created": created}}, reason="key", needs=(created,), stamp=crm.stamp, calls=0.01,
+            rank=(9, _newest_first(crm.stamp)), link=draft.actions[created].link,
         )
     )  # fmt: skip
 
@@ -686,7 +694,7 @@ class EntityPlan:
     actions: tuple[Action, ...]
     agreements: tuple[Agreement, ...]
     verdicts: tuple[Verdict, ...]
-    unchanged: tuple[tuple[Ref, str], ...]  # rows read again without any change: settled as unchanged, with their hash
+    unchanged: tuple[Ref, ...]  # rows read again without any change, of which nothing else is to be said
     holds: tuple[Hold, ...]
     asides: tuple[tuple[Ref, str, str], ...]
     links: tuple[Link, ...]

@@ -298,7 +298,8 @@ def _first_values(
         return _allowed(field, Cell("write_books", "updated", "blank_filled"), policy)
     if policy.first is None and field.owner == "none" and field.name not in (policy.winners or {}):
         return _allowed(field, Cell("hold", "held", "first_values"), policy)
-    return _by_owner(field, policy, stamps)
+    cell = _by_owner(field, policy, stamps)
+    return Cell("hold", "held", "first_values") if cell.effect == "hold" else cell
 
 
 def _by_owner(field: FieldSpec, policy: PairPolicy, stamps: tuple[datetime | None, datetime | None]) -> Cell:

@@ -243,7 +243,7 @@ def _store(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, snap
             hashes[row_id] = row_digest(["outside", hashes[row_id]])
     changed = rooms.ledger.changed(name, side, module, hashes)
     same = [row_id for row_id in hashes if row_id not in changed]
-    work.unchanged.setdefault((side, module), []).extend(same)
+    work.unchanged.setdefault((side, module), set()).update(same)
     fresh = [(row_id, stamp, row) for row_id, stamp, row in buffer if row_id in changed]
     if not fresh:
         return

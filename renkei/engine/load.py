@@ -107,7 +107,11 @@ def _batches(actions: Sequence[Action]) -> Iterator[list[Action]]:
 async def _stale(loading: Loading, actions: Sequence[Action]) -> set[str]:
     """Actions whose target no longer has the stamp that the plan rests on: refused one by one, planned anew next time."""
     rooms = loading.rooms
-    targets = {action.target: action for action in actions if action.target is not None and action.stamp is not None}
+    targets = {
+        action.target: action
+        for action in actions
+        if action.target is not None and action.stamp is not None and action.verb != "key"
+    }  # our own field alone: it rests on nothing that an edit could change
     found: set[str] = set()
     for side, module in sorted({(ref.side, ref.module) for ref in targets}):
         if module == "contact_persons":

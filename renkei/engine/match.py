@@ -14,7 +14,7 @@ from renkei.core.matching import Candidate, MatchRules
 from renkei.core.matching import match as match_frames
 from renkei.core.planning import Known
 from renkei.core.records import Decision, Hold
-from renkei.core.values import MISSING, Ref
+from renkei.core.values import MISSING, Ref, Side
 from renkei.engine.recall import key_refs, load
 from renkei.engine.work import EntityWork, Rooms, World
 
@@ -45,6 +45,7 @@ def match(rooms: Rooms, world: World, work: EntityWork, mapping: str, parents: M
     meetings = Meetings()
     strays = _strays(work, mapping)
     _decided(rooms, world, work, meetings, strays)
+    _take_aside(rooms, work, meetings, strays)
     _by_our_keys(rooms, work, meetings, strays)
     left = {ref: known for ref, known in strays.items() if ref.side == "crm"}
     right = {ref: known for ref, known in strays.items() if ref.side == "books"}
@@ -132,6 +133,19 @@ def _decided(rooms: Rooms, world: World, work: EntityWork, meetings: Meetings, s
             meetings.pairs.append((crm, books, "decision", {"rule": "decision", "by": decision.actor, "why": decision.reason}))
             strays.pop(crm)
             strays.pop(books)
+
+
+def _take_aside(rooms: Rooms, work: EntityWork, meetings: Meetings, strays: dict[Ref, Known]) -> None:
+    """Note what is set aside; what waits there for a person meets nobody."""
+    by_list: dict[tuple[Side, str], list[str]] = {}
+    for ref in (*strays, *meetings.alone, *(one for pair in meetings.pairs for one in pair[:2])):
+        by_list.setdefault((ref.side, ref.module), []).append(ref.id)
+    for (side, module), ids in by_list.items():
+        for row_id, why in rooms.ledger.asides(rooms.spec.name, side, module, ids).items():
+            ref = Ref(side, module, row_id)
+            work.asides[ref] = why
+            if why[1] == "" and strays.pop(ref, None) is not None:
+                meetings.alone.append(ref)
 
 
 def _by_our_keys(rooms: Rooms, work: EntityWork, meetings: Meetings, strays: dict[Ref, Known]) -> None:

@@ -39,7 +39,7 @@ async def record(
             for verdict in plan.verdicts
             if final[verdict.record][0] != "unchanged"
         ]
-        quiet = [ref for ref, _ in plan.unchanged] + [ref for ref, (outcome, _) in final.items() if outcome == "unchanged"]
+        quiet = [*plan.unchanged] + [ref for ref, (outcome, _) in final.items() if outcome == "unchanged"]
         for start in range(0, len(quiet), GROUP):
             rows.append(
                 OutcomeRow("record", plan.entity, tuple(quiet[start : start + GROUP]), "unchanged", "", now, request.actor)
@@ -99,15 +99,18 @@ def _keep_questions(rooms: Rooms, work: EntityWork, plan: EntityPlan, run: str, 
     ]
     ledger.close_holds(name, settled, "no longer a question", run, now)
     ledger.put_holds(name, plan.holds, run, now)
-    waiting_too = {hold.id for hold, _ in ledger.decisions(name) if hold.record in undone}
-    ledger.carry_out(name, [one for one in plan.carried_out if one not in waiting_too], run, now)
+    waiting = {hold.id for hold, _ in ledger.decisions(name) if hold.record in undone}
+    ledger.carry_out(name, [one for one in plan.carried_out if one not in waiting], run, now)
     if not work.braked:
         ledger.clear_aside(name, [ref for ref in plan.unaside if ref not in undone])
         ledger.set_aside(name, [row for row in plan.asides if row[0] not in undone], run, now)
         ledger.put_links(name, plan.links, run, now)
+        for link in plan.links:
+            if link.state == "ended" and link.dead is None:  # the CRM record lives on and meets the others anew
+                ledger.open_mirrors(name, [link.crm], side="crm", module=link.crm.module)
     bad = {row.record for row in plan.quarantine}
-    waiting = {row.record for row, _, _ in ledger.quarantine(name)}
-    ledger.leave_quarantine(name, (waiting & seen) - bad, "passed", run, now)
+    stored = {row.record for row, _, _ in ledger.quarantine(name)}
+    ledger.leave_quarantine(name, (stored & seen) - bad, "passed", run, now)
     ledger.put_quarantine(name, plan.quarantine, run, now)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from renkei.core.errors import BudgetSpent
 from renkei.core.mapping import MappingSpec, map_record, read_raw, write_fields
@@ -23,12 +25,12 @@ from renkei.core.planning import (
     plan_linked,
 )
 from renkei.core.records import Hold, Link, Mirror, MirrorRow, QuarantineRow, Row
-from renkei.core.values import MISSING, Ref, Side, content_hash, row_digest
+from renkei.core.values import MISSING, Ref, content_hash, row_digest
 from renkei.engine.extract import keys_by_row, stamp_of
 from renkei.engine.match import Meetings, decisions_of, match
 from renkei.engine.recall import load, load_partners, take_mirrors
 from renkei.engine.validate import validate_canonical
-from renkei.engine.work import EntityWork, Request, Rooms, World, is_business
+from renkei.engine.work import EntityWork, Request, Rooms, World, account_of, is_business
 
 DETAILS_AT_ONCE = 50  # asked for together and stored together: bounds what a crash has to ask again
 MOST_PERSONS = 500  # Books' cap of contact persons a customer (what-good-means.md B20)
@@ -37,13 +39,12 @@ MOST_PERSONS = 500  # Books' cap of contact persons a customer (what-good-means.
 async def resolve(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> None:
     """Decide the entity: work.plan holds the frozen result."""
     rules = plan_rules(rooms, world, work)
-    draft = work.draft = Draft(work.entity)
+    draft = work.draft = Draft(work.entity, work.unchanged)
     work.persons = world.mappings.get("persons") if work.entity == "customers" else None
     names = [name for name in world.mappings if world.mappings[name].entity == work.entity and name != "persons"]
     validate_canonical(rooms, world, work, list(work.known))
     for name in names:
         work.meetings[name] = match(rooms, world, work, name)
-        _known_asides(rooms, work, work.meetings[name])
     await _fetch_details(rooms, world, work, _details_needed(world, work, rules))
     load_partners(rooms, world, work)  # of persons that came with the details
     _block_claimed(rooms, work, run)
@@ -65,19 +66,14 @@ def plan_rules(rooms: Rooms, world: World, work: EntityWork) -> PlanRules:
 
 def freeze_entity(work: EntityWork, draft: Draft) -> EntityPlan:
     actions, verdicts, holds, agreements = freeze(draft)
+    extracted = {ref for ref, known in work.known.items() if known.extracted}
+    read = {Ref(side, module, row_id) for (side, module), ids in work.unchanged.items() for row_id in ids}
+    unchanged = tuple(sorted(read - extracted - draft.verdicts.keys()))
     # a settled partner that this plan writes to, or links, takes its pair's word and counts with it
-    counted = [known.ref.side for known in work.known.values() if known.extracted or known.ref in draft.verdicts]
-    crm, books = counted.count("crm"), counted.count("books")
-    unchanged = []
-    for (side, module), ids in work.unchanged.items():
-        for row_id in ids:
-            ref = Ref(side, module, row_id)
-            if ref not in draft.verdicts:
-                unchanged.append((ref, ""))
-                crm, books = (crm + 1, books) if side == "crm" else (crm, books + 1)
+    counts = Counter(ref.side for ref in extracted | read | draft.verdicts.keys())
     return EntityPlan(
-        work.entity, work.full, work.rules, tuple(work.lists), (crm, books), actions, agreements, verdicts, tuple(unchanged),
-        holds, tuple(sorted(set(draft.asides))), tuple(draft.links), tuple(draft.quarantine),
+        work.entity, work.full, work.rules, tuple(work.lists), (counts["crm"], counts["books"]), actions, agreements, verdicts,
+        unchanged, holds, tuple(sorted(set(draft.asides))), tuple(draft.links), tuple(draft.quarantine),
         tuple(sorted(draft.carried_out)), tuple(work.notes), work.details, tuple(sorted(set(draft.unaside))),
     )  # fmt: skip
 
@@ -99,7 +95,7 @@ def _details_needed(world: World, work: EntityWork, rules: PlanRules) -> list[Re
                 wanted[books] = None
         if rules.settings.direction == "two_way":
             for ref in meetings.alone:
-                if ref.side == "books" and not _aside(work, ref):
+                if ref.side == "books" and not _is_aside(work, ref):
                     wanted[ref] = None
     newest = sorted(wanted, key=lambda ref: (work.known[ref].stamp is not None, work.known[ref].stamp), reverse=True)
     return [ref for ref in newest if not work.known[ref].complete and ref not in work.quarantine and ref.module == "contacts"]
@@ -192,19 +188,18 @@ def _plan_mapping(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
         crm, books = work.known.get(link.crm), work.known.get(link.books)
         if crm is None or books is None or work.mapping_of.get(link.crm) != mapping:
             continue
-        _plan_link(work, draft, spec, _pair_of(work, spec, rules, link, crm, books), rules)
+        _plan_link(rooms, world, work, draft, spec, link, crm, books, rules)
     meetings: Meetings = work.meetings[mapping]
-    asides = _known_asides(rooms, work, meetings)
     for crm_ref, books_ref, evidence, detail in sorted(meetings.pairs, key=lambda pair: pair[0]):
-        _plan_pair(work, draft, spec, work.known[crm_ref], work.known[books_ref], rules, evidence, detail, asides)
+        _plan_pair(work, draft, spec, work.known[crm_ref], work.known[books_ref], rules, evidence, detail)
     for lefts, rights, scores in meetings.ambiguous:
-        _plan_group(work, draft, rules, lefts, rights, scores, asides)
+        _plan_group(work, draft, rules, lefts, rights, scores)
     unread: set[str] = {item.side for item in work.lists if item.left}
     waiting = {hold.record: hold for hold in rooms.ledger.open_holds(rooms.spec.name) if hold.question == "ambiguous"}
     for ref in meetings.alone:
         if _still_asked(work, draft, work.known[ref], rules, meetings, waiting):
             continue
-        _plan_alone(work, draft, spec, work.known[ref], rules, asides, unread)
+        _plan_alone(work, draft, spec, work.known[ref], rules, unread)
     for ref in meetings.skipped:
         draft.asides.append((ref, "decision_skip", ""))
         draft.say(work.known[ref], "skipped", "decision_skip")
@@ -220,48 +215,66 @@ def _pair_of(work: EntityWork, spec: MappingSpec, rules: PlanRules, link: Link, 
 
 
 def _plan_link(
-    work: EntityWork, draft: Draft, spec: MappingSpec, pair: LinkedPair, rules: PlanRules, parent: Ref | None = None
+    rooms: Rooms,
+    world: World,
+    work: EntityWork,
+    draft: Draft,
+    spec: MappingSpec,
+    link: Link,
+    crm: Known,
+    books: Known,
+    rules: PlanRules,
+    *,
+    moved: bool = False,
+    parent: Ref | None = None,
 ) -> None:
-    bad = [known for known in (pair.crm, pair.books) if known.ref in work.quarantine]
+    """A linked pair. `moved`: a person whose account is no longer its customer's; a loose contact that got an account is
+    told by its link's mapping. Both keep their customer until a person decides."""
+    bad = [known for known in (crm, books) if known.ref in work.quarantine]
     if bad:
-        for known in (pair.crm, pair.books):
+        for known in (crm, books):
             if known not in bad:
                 draft.say(known, "blocked", "partner_quarantined")
         return
-    if pair.link.mapping != spec.name and not pair.crm.deleted:
-        hold = make_hold(
-            rules.connection, draft.entity, "moved_account", pair.crm, None, [candidate(pair.books, {})], ("keep", "unlink")
-        )
-        draft.holds[hold.id] = hold
-        for known in (pair.crm, pair.books):
-            draft.say(known, "held", "moved_account", detail={"hold": hold.id})
-        return
-    _fit_kind(pair.crm, pair.books, spec, rules)
-    plan_linked(draft, spec, pair, rules, parent=parent)
+    if (moved or link.mapping != spec.name) and not crm.deleted and not books.deleted:
+        if not _keeps_customer(rooms, draft, link, crm, books, rules):
+            return
+        spec = world.mappings.get(link.mapping, spec)
+    for known in (crm, books):  # one whose kind changed still belongs to its link: read it under the link's mapping
+        if set(known.values) != {item.name for item in spec.fields}:
+            known.values = map_record(known.raw, spec, known.ref.side, rules.lookups)
+    plan_linked(draft, spec, _pair_of(work, spec, rules, link, crm, books), rules, parent=parent)
 
 
-def _fit_kind(crm: Known, books: Known, spec: MappingSpec, rules: PlanRules) -> None:
-    """A Books customer whose kind was changed by hand still belongs to its link: read it under the link's mapping."""
-    if set(books.values) != {item.name for item in spec.fields}:
-        books.values = map_record(books.raw, spec, "books", rules.lookups)
+def _keeps_customer(rooms: Rooms, draft: Draft, link: Link, crm: Known, books: Known, rules: PlanRules) -> bool:
+    """Whether a person said so for the account that it has now. Else ask; or, as decided, end the link: the next run meets
+    the contact anew, its former partner is set aside."""
+    account = account_of(crm.raw) or "none"
+    decided = rules.decisions.get((str(crm.ref), "moved_account", ""))
+    kept = rooms.ledger.asides(rooms.spec.name, "crm", crm.ref.module, [crm.ref.id]).get(crm.ref.id)
+    if decided is not None:
+        draft.carried_out.add(decided[1])
+        if decided[0] == "keep":
+            draft.asides.append((crm.ref, "keeps_customer", account))
+            return True
+        draft.links.append(replace(link, state="ended"))
+        draft.asides.append((books.ref, "unlinked", ""))
+        for known in (crm, books):
+            draft.say(known, "removed", "unlink")
+        return False
+    if kept == ("keeps_customer", account):
+        return True
+    choices = ("keep", "unlink")
+    hold = make_hold(rules.connection, draft.entity, "moved_account", crm, None, [candidate(books, {})], choices)
+    draft.holds[hold.id] = hold
+    for known in (crm, books):
+        draft.say(known, "held", "moved_account", detail={"hold": hold.id})
+    return False
 
 
-def _known_asides(rooms: Rooms, work: EntityWork, meetings: Meetings) -> dict[Ref, tuple[str, str]]:
-    refs = [ref for pair in meetings.pairs for ref in pair[:2]] + meetings.alone
-    refs += [ref for lefts, rights, _ in meetings.ambiguous for ref in (*lefts, *rights)]
-    found: dict[Ref, tuple[str, str]] = {}
-    by_list: dict[tuple[Side, str], list[str]] = {}
-    for ref in refs:
-        by_list.setdefault((ref.side, ref.module), []).append(ref.id)
-    for (side, module), ids in by_list.items():
-        for row_id, why in rooms.ledger.asides(rooms.spec.name, side, module, ids).items():
-            found[Ref(side, module, row_id)] = why
-    work.asides.update(found)
-    return found
-
-
-def _aside(work: EntityWork, ref: Ref) -> bool:
-    return ref in work.asides
+def _is_aside(work: EntityWork, ref: Ref) -> bool:
+    """Set aside until a person decides."""
+    return work.asides.get(ref, ("", "something else"))[1] == ""
 
 
 def _plan_pair(
@@ -273,7 +286,6 @@ def _plan_pair(
     rules: PlanRules,
     evidence: str,
     detail: Mapping[str, object],
-    asides: Mapping[Ref, tuple[str, str]],
     parent: Ref | None = None,
 ) -> None:
     bad = [known for known in (crm, books) if known.ref in work.quarantine]
@@ -284,8 +296,8 @@ def _plan_pair(
         return
     mark = content_hash([crm.hash, books.hash, rules.rules])
     for known in (crm, books):
-        why = asides.get(known.ref)
-        if evidence == "policy" and why is not None and (why[1] == "" or why[1] == mark):
+        why = work.asides.get(known.ref)
+        if evidence == "policy" and why is not None and why[1] == mark:
             for one in (crm, books):
                 draft.say(
                     one, "skipped", why[0] if one is known else "set_aside", detail={"candidates": [candidate(books, detail)]}
@@ -306,26 +318,17 @@ def _plan_group(
     lefts: list[Ref],
     rights: list[Ref],
     scores: Mapping[tuple[str, str], Mapping[str, object]],
-    asides: Mapping[Ref, tuple[str, str]],
 ) -> None:
-    crm = [work.known[ref] for ref in lefts if ref not in work.quarantine and asides.get(ref, ("", "x"))[1] != ""]
-    books = [work.known[ref] for ref in rights if ref not in work.quarantine and asides.get(ref, ("", "x"))[1] != ""]
-    for ref in (*lefts, *rights):
-        why = asides.get(ref)
-        if why is not None and why[1] == "" and ref not in work.quarantine:
-            draft.say(work.known[ref], "skipped", why[0])
-    if crm and books:
-        plan_ambiguous(draft, crm, books, rules, scores)
+    crm = [work.known[ref] for ref in lefts if ref not in work.quarantine]
+    books = [work.known[ref] for ref in rights if ref not in work.quarantine]
+    if not crm or not books:
         for known in (*crm, *books):
-            if known.ref not in draft.verdicts:
-                draft.say(known, "held", "ambiguous")
-    else:
-        for known in (*crm, *books):
-            draft.say(
-                known,
-                "blocked",
-                "partner_quarantined" if any(ref in work.quarantine for ref in (*lefts, *rights)) else "set_aside",
-            )
+            draft.say(known, "blocked", "partner_quarantined")
+        return
+    plan_ambiguous(draft, crm, books, rules, scores)
+    for known in books:
+        if known.ref not in draft.verdicts:  # every candidate of it is out of the view
+            draft.say(known, "skipped", "out_of_view")
 
 
 def _still_asked(
@@ -349,22 +352,21 @@ def _plan_alone(
     spec: MappingSpec,
     known: Known,
     rules: PlanRules,
-    asides: Mapping[Ref, tuple[str, str]],
     unread: set[str],
 ) -> None:
     if known.ref in work.quarantine:
         return
     if not known.extracted:
         return
-    why = asides.get(known.ref)
+    why = work.asides.get(known.ref)
     decided = any(record == str(known.ref) and choice == "create" for (record, _, _), (choice, _) in rules.decisions.items())
-    if why is not None and not decided:
+    if why is not None and _is_aside(work, known.ref) and not decided:
         draft.say(known, "skipped", why[0])
         return
     if decided:
         _carried(draft, rules, known.ref)
-        if why is not None:
-            draft.unaside.append(known.ref)
+    if why is not None:  # a person wants it created, or the candidate that it was skipped for is no candidate any more
+        draft.unaside.append(known.ref)
     target = "books" if known.ref.side == "crm" else "crm"
     if target in unread:
         draft.say(known, "blocked", "list_unread")
@@ -427,43 +429,43 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
     spec = world.mappings["persons"]
     accounts = _parents(rooms, work, draft)
     by_books = {books: account for account, (books, _) in accounts.items()}
+    outside = _out_of_view(rooms, world, work, accounts)
     for link in sorted({link.id: link for link in work.linked.values()}.values(), key=lambda one: one.id):
         crm, books = work.known.get(link.crm), work.known.get(link.books)
         if crm is None or books is None or work.mapping_of.get(link.crm) != "persons":
             continue
         parent = Ref("books", "contacts", str(books.raw.get("contact_id") or ""))
-        account = (crm.raw.get("Account_Name") or {}).get("id")
-        if (
-            link.mapping == "persons"
-            and account
-            and accounts.get(str(account), (parent.id, ""))[0] != parent.id
-            and not crm.deleted
-        ):
-            hold = make_hold(
-                rules.connection, draft.entity, "moved_account", crm, None, [candidate(books, {})], ("keep", "unlink")
-            )
-            draft.holds[hold.id] = hold
+        account = account_of(crm.raw)
+        if link.mapping == "persons" and account in outside and not crm.deleted and not books.deleted:
             for known in (crm, books):
-                draft.say(known, "held", "moved_account", detail={"hold": hold.id})
+                draft.say(known, "skipped", "customer_out_of_view")
             continue
-        _plan_link(work, draft, spec, _pair_of(work, spec, rules, link, crm, books), rules, parent=parent)
+        moved = link.mapping == "persons" and by_books.get(parent.id) not in (None, account)
+        _plan_link(rooms, world, work, draft, spec, link, crm, books, rules, moved=moved, parent=parent)
     meetings = match(rooms, world, work, "persons", by_books)
     travelling = {ref for action in draft.actions.values() for ref in action.carries}
-    asides = _known_asides(rooms, work, meetings)
     for crm_ref, books_ref, evidence, detail in sorted(meetings.pairs, key=lambda pair: pair[0]):
-        books = work.known[books_ref]
+        crm, books = work.known[crm_ref], work.known[books_ref]
         parent = Ref("books", "contacts", str(books.raw.get("contact_id")))
-        _plan_pair(work, draft, spec, work.known[crm_ref], books, rules, evidence, detail, asides, parent=parent)
+        if account_of(crm.raw) in outside:
+            for known in (crm, books):
+                draft.say(known, "skipped", "customer_out_of_view")
+            continue
+        _plan_pair(work, draft, spec, crm, books, rules, evidence, detail, parent=parent)
     for lefts, rights, scores in meetings.ambiguous:
-        _plan_group(work, draft, rules, lefts, rights, scores, asides)
+        _plan_group(work, draft, rules, lefts, rights, scores)
     counts: dict[str, int] = {}
     for ref in meetings.alone:
         known = work.known[ref]
-        if ref in work.quarantine or ref in asides:
-            if ref in asides and ref not in work.quarantine:
-                draft.say(known, "skipped", asides[ref][0])
+        if ref in work.quarantine:
             continue
-        if ref.side == "crm":
+        if _is_aside(work, ref):
+            draft.say(known, "skipped", work.asides[ref][0])
+            continue
+        account = account_of(known.raw) if ref.side == "crm" else by_books.get(str(known.raw.get("contact_id")))
+        if account in outside:
+            draft.say(known, "skipped", "customer_out_of_view")
+        elif ref.side == "crm":
             _plan_crm_person(work, draft, spec, known, rules, accounts, travelling, counts)
         else:
             _plan_books_person(work, draft, spec, known, rules, by_books)
@@ -492,6 +494,15 @@ def _parents(rooms: Rooms, work: EntityWork, draft: Draft) -> dict[str, tuple[st
         if action.verb == "link" and action.module == "Accounts" and action.target and action.source:
             found[action.target.id] = (action.source.id, action.key)
     return found
+
+
+def _out_of_view(rooms: Rooms, world: World, work: EntityWork, accounts: Iterable[str]) -> set[str | None]:
+    """The accounts whose customer is not synced because they are out of the view: nor are their persons."""
+    if "Accounts" not in dict(work.settings.views):
+        return set()
+    refs = [Ref("crm", "Accounts", account) for account in accounts]
+    load(rooms, world, work, refs, extracted=False)
+    return {ref.id for ref in refs if ref in work.known and not work.known[ref].in_view}
 
 
 def _plan_crm_person(

@@ -83,7 +83,7 @@ class EntityWork:
     rules: str
     settings: EntitySettings
     lists: list[ListRead] = field(default_factory=list)
-    unchanged: dict[tuple[Side, str], list[str]] = field(default_factory=dict)
+    unchanged: dict[tuple[Side, str], set[str]] = field(default_factory=dict)  # read in this run, the same as its mirror
     fresh_quarantine: dict[Ref, list[QuarantineRow]] = field(default_factory=dict)
     mirrors: dict[Ref, Mirror] = field(default_factory=dict)
     known: dict[Ref, Known] = field(default_factory=dict)

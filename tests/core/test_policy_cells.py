@@ -93,7 +93,9 @@ def promises(direction: SyncDirection) -> dict[tuple[str, str, str, str], Promis
     found[*meet, "duplicates: skip"] = Promise(
         "skipped: duplicates_skip", "skipped: duplicates_skip", aside=frozenset({CRM, BOOKS})
     )
-    found[*meet, "duplicates: link"] = Promise("held: conflict", "held: conflict", asks=("conflict", "crm", "books"), linked=True)
+    found[*meet, "duplicates: link"] = Promise(
+        "held: first_values", "held: first_values", asks=("first_values", "crm", "books"), linked=True
+    )
     found[*meet, "duplicates: ask"] = Promise("held: duplicate", "held: duplicate", asks=("duplicate", LINK, "create", "skip"))
 
     found["linked", "quiet", "quiet", "any"] = Promise("unchanged: ", "unchanged: ", agreed=True)
@@ -427,7 +429,7 @@ def test_a_decision_that_may_not_be_written_settles_the_question_with_both_value
         ("link", IN_CRM, IN_CRM, {}, "ask", ""),
         ("link", IN_CRM, None, {}, "ask", f"books: None → {IN_CRM}"),
         ("link", None, IN_BOOKS, {}, "ask", f"crm: None → {IN_BOOKS}"),
-        ("link", IN_CRM, IN_BOOKS, {}, "ask", "asks conflict"),
+        ("link", IN_CRM, IN_BOOKS, {}, "ask", "asks first_values"),
         ("link", IN_CRM, IN_BOOKS, {}, "overwrite", TO_BOOKS),
         ("link", IN_CRM, IN_BOOKS, {}, "books", TO_CRM),
         ("link", IN_CRM, IN_BOOKS, {"owner": "books"}, "ask", TO_CRM),

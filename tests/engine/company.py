@@ -6,21 +6,23 @@ In process, time stands still between the steps of a test and nothing waits; on 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from connector_world import HOST, SandboxTransport, VirtualClock
 
+from renkei.config.project import Project
 from renkei.core.connection import Brakes, EntitySettings
 from renkei.core.ports import Clock, Judgement, QuarantineFailure
 from renkei.core.records import Decision
 from renkei.core.values import Ref
 from renkei.engine.apply import apply_plan
 from renkei.engine.sequence import Report, run_sequence
-from renkei.engine.work import Request, Rooms
+from renkei.engine.work import ENTITIES, Request, Rooms
 from renkei.house import Settings, SystemClock, load_project, open_house, open_ledger_of, with_hosts
 from renkei.sandbox.app import create_app
 from renkei.sandbox.seeds import load
@@ -35,6 +37,12 @@ def balanced(report: Report) -> None:
     """Every extracted row has exactly one outcome."""
     for part in report.entities.values():
         assert sum(part["outcomes"].values()) == sum(part["extracted"].values()), part
+
+
+@cache
+def _shipped() -> Project:
+    """The declarations as they ship, read once."""
+    return load_project(Settings.from_environment({}))
 
 
 class PassingJudge:
@@ -65,13 +73,15 @@ class Company:
             "RENKEI_DEMO_REFRESH_TOKEN": world.refresh_token,
         }  # fmt: skip
         self.settings = Settings.from_environment(self.environ)
-        self.project = load_project(self.settings)
+        self.project = dataclasses.replace(_shipped(), settings=self.settings)
         self.spec = dataclasses.replace(
             with_hosts(self.project.connection("demo"), host, host), brakes=OFF,
             customers=EntitySettings(duplicates="overwrite", modules="accounts"),
             products=EntitySettings(duplicates="overwrite"),
         )  # fmt: skip
+        self.entities = ENTITIES
         self.ledger = open_ledger_of(self.settings)
+        self.between: Callable[[], None] = lambda: None  # called once a run, after the plan and before the first write
 
     @staticmethod
     @contextmanager
@@ -111,11 +121,19 @@ class Company:
             self.project.with_connection(self.spec), self.spec, self.environ, transport=self.transport, clock=self.clock,
             judge=self.judge, ledger=self.ledger,
         ) as rooms:  # fmt: skip
+            allow = rooms.allow_writes
+
+            def allow_writes(allowed: bool) -> None:
+                if allowed:
+                    self.between()
+                allow(allowed)
+
+            rooms.allow_writes = allow_writes
             yield rooms
 
     async def sync(self, **asked: Any) -> Report:
-        """One run, a full compare of both entities unless asked otherwise. Every extracted row has one outcome, always."""
-        request = Request(**{"full": True, "actor": "test", **asked})
+        """One run, a full compare of `entities` unless asked otherwise. Every extracted row has one outcome, always."""
+        request = Request(**{"entities": self.entities, "full": True, "actor": "test", **asked})
         async with self.rooms() as rooms:
             report = await run_sequence(rooms, request)
         if not request.plan_only:
