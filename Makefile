@@ -13,7 +13,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help install demo test lint bench lock clean
+.PHONY: help install demo up test lint bench lock clean
 
 help:  ## list these recipes
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,8 +35,11 @@ $(INSTALLED): requirements-dev.lock requirements.lock pyproject.toml
 demo: install  ## a whole sync of two imitated systems, in under two minutes
 	@$(BIN)/renkei demo
 
+up: install  ## Prefect's server, a worker and the demo's deployments with the sandbox, until Ctrl-C
+	@$(BIN)/python -m flows.up
+
 test: install  ## every test, in parallel and offline
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: install  ## ruff, mypy, the import rules of the house, and renkei's own YAML
 	@$(BIN)/ruff check .

@@ -1,0 +1,201 @@
+"""What every flow does: open the house, run the sequence with tasks as its stages, show the run, say how it ended."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from prefect import get_run_logger
+from prefect.artifacts import acreate_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.states import Cancelled, Completed, Failed
+
+from renkei.core.connection import ConnectionSpec
+from renkei.core.errors import AnotherRun, AskedWrongly
+from renkei.core.report import brake_lines
+from renkei.core.values import Ref
+from renkei.engine.apply import apply_plan
+from renkei.engine.sequence import Report, run_sequence
+from renkei.engine.slot import leave_word
+from renkei.engine.work import ENTITIES, Request, Rooms
+from renkei.house import Settings, load_project, open_house
+from tasks.stages import STAGES
+
+SECONDS_BETWEEN_LINES = 30.0  # of progress in the log: Prefect keeps each line as a row of its database
+
+
+async def run_batch(
+    flow: str,
+    connection: str,
+    *,
+    entities: Sequence[str] | None = None,
+    full: bool = False,
+    only: Sequence[str] | None = None,
+    since: datetime | None = None,
+    plan_only: bool = False,
+) -> State[Any]:
+    """Read, decide, brake, load and record, for these entities or all.
+
+    only    REFs such as `crm:Accounts:ID`: these records and their partners alone
+    since   read from then on instead of from the watermark; without an offset it is a time of the connection's zone
+    raises  AskedWrongly for an unknown connection, entity or REF, and the errors of a run
+    """
+
+    def asked(spec: ConnectionSpec) -> Request:
+        return Request(
+            entities=_entities(entities), full=full, only=tuple(map(_ref, only or ())), since=instant(since, spec.time_zone),
+            plan_only=plan_only, flow=flow, actor=_actor(),
+        )  # fmt: skip
+
+    async def body(rooms: Rooms, request: Request) -> Report:
+        return await run_sequence(rooms, request, STAGES)
+
+    return await _run(connection, asked, body)
+
+
+async def run_stored(
+    flow: str, connection: str, fingerprint: str, *, release: Sequence[str] | None = None, released_by: str = ""
+) -> State[Any]:
+    """Apply the stored plan of this fingerprint.
+
+    released_by  the person who releases the brakes named in `release`, in the ledger's rows and the approval
+    raises       AskedWrongly where brakes are released by nobody; PlanStale; the errors of a run
+    """
+    if release and not released_by.strip():
+        raise AskedWrongly("A brake is released by a person.", fix="Give your name as released_by.")
+
+    def asked(spec: ConnectionSpec) -> Request:
+        return Request(flow=flow, actor=released_by.strip() or _actor(), release=tuple(release or ()))
+
+    async def body(rooms: Rooms, request: Request) -> Report:
+        return await apply_plan(rooms, request, fingerprint.strip(), STAGES)
+
+    return await _run(connection, asked, body)
+
+
+async def _run(
+    connection: str, asked: Callable[[ConnectionSpec], Request], body: Callable[[Rooms, Request], Awaitable[Report]]
+) -> State[Any]:
+    environ = dict(os.environ)
+    project = load_project(Settings.from_environment(environ))
+    spec = project.connection(connection)
+    request, log = asked(spec), get_run_logger()
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of every folder that it thinks of
+    async with open_house(project, spec, environ) as rooms:
+        rooms.progress = _told_now_and_then(rooms, log.info)
+        if request.full or request.plan_only:
+            rooms.judge.warm()
+        try:
+            report = await body(rooms, request)
+        except AnotherRun as error:
+            left = leave_word(rooms, request, error)
+            log.warning("%s The ledger's run %s says so.", error, left)
+            return Cancelled(name="Skipped", message=f"{error.what} See: renkei runs show {left}")
+    await acreate_table_artifact(table_of(report), key=artifact_key(request, report), description=text_of(report))
+    return state_of(report)
+
+
+def state_of(report: Report) -> State[Any]:
+    """The state that a flow run ends in, in the words of the ledger.
+
+    Completed  green
+    Amber      done, some rows wait for something; of Prefect's type COMPLETED
+    Held       a brake stopped the plan before anything was written; of type FAILED, for a person must act
+    Failed     red
+    """
+    message = f"{_words(report)} See: renkei runs show {report.run}"
+    if report.status == "green":
+        return Completed(message=message)
+    if report.status == "amber":
+        return Completed(name="Amber", message=message)
+    if report.status == "held":
+        return Failed(name="Held", message=message)
+    return Failed(message=message)
+
+
+def table_of(report: Report) -> list[dict[str, Any]]:
+    """One row an entity: rows read, outcomes, writes; of a plan, actions and questions in place of writes."""
+    rows = []
+    for entity, part in report.entities.items():
+        read = {f"read {side}": count for side, count in part["extracted"].items()}
+        acts = {f"written {side}": count for side, count in part["writes"].items()} if "writes" in part else {}
+        planned = {"actions": len(part["actions"]), "questions": len(part["holds"])} if "actions" in part else {}
+        rows.append({"entity": entity, **read, **part["outcomes"], **acts, **planned})
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    return [{column: row.get(column, 0) for column in columns} for row in rows]
+
+
+def text_of(report: Report) -> str:
+    """What stands above the table, in Markdown: how it ended, what it cost, what stopped it, what to type next."""
+    calls, fewest = report.calls, report.calls["fewest"]
+    lines = [
+        f"**{report.status}** in {report.seconds:.1f} s; calls: CRM {calls['crm']} (fewest {fewest['crm']}), "
+        f"Books {calls['books']} (fewest {fewest['books']}).",
+        *(line.strip() for line in brake_lines(report.json())),
+        *report.notes,
+        *([f"Plan `{report.json()['fingerprint']}`"] if report.file else []),
+        f"`renkei runs show {report.run}`",
+    ]
+    return "\n\n".join(lines)
+
+
+def artifact_key(request: Request, report: Report) -> str:
+    """`acme-hourly`: the history of a connection's flow. Prefect allows small letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", f"{report.connection}-{request.flow}".lower()).strip("-")
+
+
+def _words(report: Report) -> str:
+    parts = []
+    for entity, part in report.entities.items():
+        said = ", ".join(f"{count} {word}" for word, count in part["outcomes"].items() if count)
+        parts.append(f"{entity}: {said or 'nothing'}")
+    brakes = [f"brake {one.brake} on {one.entity}" for one in report.brakes]
+    return f"{report.status}: {'; '.join([*brakes, *parts])}."
+
+
+def _actor() -> str:
+    """The schedule, or someone at Prefect, whose open-source server knows no names."""
+    context = FlowRunContext.get()
+    scheduled = context is not None and context.flow_run is not None and context.flow_run.auto_scheduled
+    return "schedule" if scheduled else "prefect"
+
+
+def _entities(chosen: Sequence[str] | None) -> tuple[str, ...]:
+    for one in chosen or ():
+        if one not in ENTITIES:
+            raise AskedWrongly(f"{one!r} is not an entity.", fix=f"Use one of: {', '.join(ENTITIES)}.")
+    return tuple(chosen or ENTITIES)
+
+
+def _ref(text: str) -> Ref:
+    try:
+        return Ref.parse(text)
+    except ValueError as error:
+        raise AskedWrongly(str(error)) from None
+
+
+def instant(moment: datetime | None, zone: str) -> datetime | None:
+    """A moment typed without an offset is the connection's own time."""
+    if moment is None or moment.tzinfo is not None:
+        return moment
+    return moment.replace(tzinfo=ZoneInfo(zone))
+
+
+def _told_now_and_then(rooms: Rooms, say: Callable[..., None]) -> Callable[[str, str, int, int | None], None]:
+    """Progress as lines of the log, one each half minute at most."""
+    last = rooms.clock.elapsed()
+
+    def tell(stage: str, entity: str, done: int, of: int | None) -> None:
+        nonlocal last
+        now = rooms.clock.elapsed()
+        if now - last >= SECONDS_BETWEEN_LINES:
+            last = now
+            say("%s %s: %d%s", stage, entity, done, "" if of is None else f" of {of}")
+
+    return tell
