@@ -1,7 +1,7 @@
 """Every error that renkei raises on purpose, grouped by consequence.
 
     RenkeiError
-    ├ DeclarationError    a YAML file is wrong           nothing was read
+    ├ DeclarationError    a file given to it is wrong    nothing was read
     ├ SourceRefused       data broke an expectation      nothing was written
     ├ BrakeApplied        the plan looks dangerous       nothing was written
     ├ Stopped             someone must act first         nothing was written by this command
@@ -50,7 +50,7 @@ class RenkeiError(Exception):
 
 @dataclass(frozen=True, order=True, slots=True)
 class Fault:
-    """One mistake in a YAML file: where, what, and what would be right. Line and column count from 1."""
+    """One mistake in a file: where, what, and what would be right. Line and column count from 1."""
 
     file: str
     line: int
@@ -62,7 +62,7 @@ class Fault:
 
 
 class DeclarationError(RenkeiError):
-    """One or more YAML files are wrong. `faults` holds all of them, sorted by file and line."""
+    """One or more files given to renkei (YAML, a link table) are wrong. `faults` holds all of them, sorted by file and line."""
 
     written = "Nothing was read or written."
     exit_code = 2
