@@ -342,12 +342,13 @@ def unreadable(values: Mapping[str, Any]) -> list[tuple[str, Unreadable]]:
 
 
 def with_defaults(spec: MappingSpec, side: Side, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a create on `side` takes: the source's values, with the mapping's defaults where they are blank or missing."""
+    """What a create on `side` takes: the source's values, and where they are blank or missing the mapping's defaults,
+    which are declared as `side` would show them and become canonical here."""
     result = dict(values)
     for item in spec.fields:
         default = dict(item.default).get(side)
         if default is not None and result.get(item.name, MISSING) in (None, MISSING):
-            result[item.name] = default
+            result[item.name] = bind(item, side).read(default)
     return result
 
 

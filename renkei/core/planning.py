@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from renkei.core.connection import EntitySettings
-from renkei.core.mapping import FieldSpec, Lookups, MappingSpec, bind, get_path, write_fields
+from renkei.core.mapping import FieldSpec, Lookups, MappingSpec, bind, get_path, with_defaults, write_fields
 from renkei.core.records import (
     OUTCOMES,
     Action,
@@ -550,20 +550,12 @@ def _agree(draft: Draft, spec: MappingSpec, source: Known, rules: PlanRules, key
 
 def _create_values(spec: MappingSpec, source: Known, side: Side) -> dict[str, Any]:
     """What a create carries: every value that is not blank and travels this way, and the defaults of the others."""
-    values: dict[str, Any] = {}
-    for item in spec.fields:
-        if item.path(side) is None:
-            continue
-        if (side == "books" and item.direction == "to_crm") or (side == "crm" and item.direction == "to_books"):
-            continue
-        value = source.values.get(item.name, MISSING)
-        if blank(value):
-            default = dict(item.default).get(side)
-            if default is None:
-                continue
-            value = default
-        values[item.name] = value
-    return values
+    given = with_defaults(spec, side, source.values)
+    return {
+        item.name: given[item.name]
+        for item in spec.fields
+        if item.path(side) is not None and item.travels_to(side) and not blank(given.get(item.name, MISSING))
+    }
 
 
 def _plan_dead(draft: Draft, spec: MappingSpec, pair: LinkedPair, rules: PlanRules) -> None:

@@ -222,6 +222,12 @@ def test_a_default_fills_a_blank_but_never_a_value() -> None:
     assert with_defaults(spec(RATE), "crm", {"rate": None}) == {"rate": None}
 
 
+def test_a_declared_default_becomes_what_the_mapping_writes() -> None:
+    filled = with_defaults(spec(RATE), "books", {})
+    assert isinstance(filled["rate"], Decimal)
+    assert write_fields(spec(RATE), "books", filled, None)["rate"] == 0
+
+
 def test_an_optional_field_may_be_left_out_and_another_may_not() -> None:
     mapping = spec(NAME, TAX)
     assert [item.name for item in mapping.without(["tax"]).fields] == ["name"]

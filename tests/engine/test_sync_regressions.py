@@ -1,0 +1,37 @@
+"""Situations in which a whole run once did wrong. Most were found by tests/engine/test_sync_state_machine.py."""
+
+from __future__ import annotations
+
+from company import Company
+
+
+async def test_a_product_without_a_price_gets_the_default_that_books_demands(company: Company) -> None:
+    company.entities = ("products",)
+    company.seed_crm("Products", Product_Name="Wiring", Product_Code="W-1")
+    report = await company.sync()
+    assert report.status == "green"
+    assert [(one["name"], one["rate"]) for one in company.books("items").values()] == [("Wiring", 0)]
+    await company.quiet()
+
+
+async def test_a_partner_that_a_full_run_read_unchanged_takes_the_word_of_its_pair(company: Company) -> None:
+    account = company.seed_crm("Accounts", Account_Name="Aozora Bank")
+    await company.sync()
+    await company.quiet()
+    company.edit_crm("Accounts", account, Website="https://aozora.example")
+    report = await company.sync()
+    assert report.entities["customers"]["outcomes"]["updated"] == 2
+
+
+async def test_an_hourly_run_gives_words_to_the_rows_that_it_read_and_to_no_other(company: Company) -> None:
+    account = company.seed_crm("Accounts", Account_Name="Aozora Bank")
+    await company.sync()
+    company.world.clock.advance(3600)
+    for other in ("Fujimori Foods", "Yamato Steel"):
+        company.seed_crm("Accounts", Account_Name=other)
+    await company.sync()
+    company.edit_crm("Accounts", account, Website="https://aozora.example")
+    report = await company.sync(full=False)
+    customers = report.entities["customers"]
+    assert customers["writes"] == {"crm": 0, "books": 1}
+    assert sum(customers["outcomes"].values()) == sum(customers["extracted"].values())
