@@ -64,11 +64,12 @@ def refs_of(words: Iterable[str]) -> list[Ref]:
     return found
 
 
-def local(time: str) -> str:
-    """An ISO time as the clock of this machine shows it, with its offset."""
+def local(time: str, zone: str | None = None) -> str:
+    """An ISO time as clocks in this time zone show it, or this machine's clock, with its offset."""
     from datetime import datetime
+    from zoneinfo import ZoneInfo
 
-    return datetime.fromisoformat(time).astimezone().isoformat(sep=" ", timespec="seconds")
+    return datetime.fromisoformat(time).astimezone(ZoneInfo(zone) if zone else None).isoformat(sep=" ", timespec="seconds")
 
 
 def short(text: str, most: int = 60) -> str:

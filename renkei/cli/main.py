@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 import typer
 from typer.exceptions import TyperException
 
-from renkei.cli import declarations, history, imitated, linking, questions, running
+from renkei.cli import declarations, history, imitated, linking, questions, running, state
 from renkei.cli.asked import Asked
 from renkei.core.errors import RenkeiError
 
@@ -28,7 +28,7 @@ app.command()(running.plan)
 app.command()(running.apply)
 app.command()(running.sync)
 app.command()(running.demo)
-for room in (questions, linking, history, declarations, imitated):
+for room in (state, questions, linking, history, declarations, imitated):
     room.register(app)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import available_timezones
+
+from cronsim import CronSim, CronSimError
 
 from renkei.config.models import ConnectionModel, OverrideModel
 from renkei.config.reading import unknown
@@ -331,6 +333,10 @@ def cron_problem(expression: str) -> str | None:
         for item in part.split(","):
             if not _cron_item(item, low, high):
                 return f"{part!r} in {expression!r} is no {name} ({low} to {high}, *, a-b, */n or a list of these)"
+    try:
+        CronSim(expression, datetime.min)
+    except CronSimError:
+        return f"{expression!r} names a day that there is not"
     return None
 
 

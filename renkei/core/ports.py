@@ -247,6 +247,9 @@ class Ledger(TokenStore, CallStore, Protocol):
 
     def unlock(self, connection: str, run: str) -> None: ...
 
+    def lock_of(self, connection: str) -> tuple[str, datetime, datetime] | None:
+        """(run, since, ends) of the batch lock, ended or not."""
+
     def claim(self, connection: str, ref: Ref, run: str, now: datetime, ttl: timedelta) -> bool:
         """A lease on one record for a single-record run."""
 

@@ -295,4 +295,4 @@ def _calls(rooms: Rooms, report: Report) -> dict[str, Any]:
         writes = report.entities.get(plan.entity, {}).get("writes", {"crm": 0, "books": 0})
         fewest["crm"] += -(-writes["crm"] // 100)
         fewest["books"] += writes["books"] + plan.details
-    return {**counted, "fewest": fewest}
+    return {**counted, "fewest": fewest, "left": rooms.books.daily()[0]}

@@ -53,6 +53,11 @@ class Runs(Database):
         """End the lock if this run holds it."""
         self._write(delete(locks).where(locks.c.connection == connection, locks.c.run == run))
 
+    def lock_of(self, connection: str) -> tuple[str, datetime, datetime] | None:
+        """(run, since, ends) of the batch lock, ended or not."""
+        row = self._one(select(locks).where(locks.c.connection == connection))
+        return None if row is None else (row.run, moment(row.since), moment(row.ends))
+
     def claim(self, connection: str, ref: Ref, run: str, now: datetime, ttl: timedelta) -> bool:
         """A lease on one record; False while another run holds one that has not ended."""
         free = (claims.c.ends <= moment_text(now)) | (claims.c.run == run)

@@ -199,7 +199,7 @@ def test_a_cron_expression_that_says_a_time_is_taken(expression: str) -> None:
     assert cron_problem(expression) is None
 
 
-@pytest.mark.parametrize("expression", ["", "0 2 * *", "60 * * * *", "0 22-7 * * *", "*/0 * * * *", "0 2 * * MON"])
+@pytest.mark.parametrize("expression", ["", "0 2 * *", "60 * * * *", "0 22-7 * * *", "*/0 * * * *", "0 2 * * MON", "0 2 31 2 *"])
 def test_a_cron_expression_that_says_none_is_refused(expression: str) -> None:
     assert cron_problem(expression)
 

@@ -1,0 +1,98 @@
+"""The command that says how every connection stands: status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from renkei.cli.asked import Asked, counts, desk, local, show
+
+WAITS_FOR = {  # whom a blocked row waits for
+    "budget": "more calls, tomorrow",
+    "customer_not_linked": "its customer",
+    "customer_created_first": "its customer, made by the last run",
+    "partner_quarantined": "the quarantined partner: renkei quarantine",
+    "list_unread": "the nightly run, which reads that list",
+    "brake": "a person who releases the brake",
+    "claimed": "a single-record run at work on it",
+    "try_again": "the next run",
+    "held": "the answer to its customer's question: renkei holds",
+    "quarantined": "its quarantined customer: renkei quarantine",
+    "not_reached": "the next run",
+    "parent_not_written": "the record that it belongs to",
+}
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(status)
+
+
+def status() -> None:
+    """Per connection: last and next run, what waits for whom, calls left today, backlog. From the ledger alone."""
+    from renkei.engine.status import status as status_of
+
+    with desk() as opened:
+        specs = [opened.spec] if Asked.connection else list(opened.project.connections.values())
+        found = [(status_of(opened.ledger, spec, opened.clock.now()), spec.time_zone) for spec in specs]
+    show({"connections": [one for one, _ in found]}, "\n".join(line for one, zone in found for line in _lines(one, zone)))
+
+
+def _lines(one: dict[str, Any], zone: str) -> Iterator[str]:
+    yield f"{one['connection']} (times of {zone})"
+    last = one["last"]
+    if last is None:
+        yield "  last run: none yet"
+    else:
+        yield f"  last run: {last['status']}, {last['kind']} of {local(last['started'], zone)} by {last['actor']} ({last['run']})"
+        full = one["last_full"]
+        yield f"  last full compare: {local(full['started'], zone) if full else 'none yet'}"
+    if one["at_work"]:
+        yield f"  at work: run {one['at_work']['run']} since {local(one['at_work']['since'], zone)}"
+    for dead in one["crashed"]:
+        yield f"  crashed: run {dead['run']} of {local(dead['started'], zone)}; the next run recovers it"
+    soon = one["next"]
+    yield f"  next run: hourly {local(soon['hourly'], zone)}, nightly {local(soon['nightly'], zone)}"
+    yield from _waits(one["waits"])
+    books = one["calls"]["books"]
+    yield f"  calls on {one['calls']['day']}: CRM {one['calls']['crm']['used']}, Books {books['used']}{_left(books, zone)}"
+    if one["backlog"]["rows"]:
+        done = one["backlog"]["done"]
+        when = f"done on {done}" if done else "no day can be told without budget.books_per_day"
+        yield f"  backlog: {one['backlog']['rows']} rows, about {one['backlog']['calls']} Books calls; {when}"
+    compared = one["compared"]
+    yield f"  figures last compared: {local(compared, zone) if compared else 'never'}"
+
+
+def _left(books: dict[str, Any], zone: str) -> str:
+    if books["left"] is None:
+        return " (what is left is not known yet today)"
+    if books["cap"] is not None:
+        return f" of {books['cap']}, {books['left']} left"
+    return f", {books['left']} left at {local(books['as_of'], zone)}, of which {books['keep_for_people']} are for people"
+
+
+def _waits(waits: dict[str, Any]) -> Iterator[str]:
+    lines = []
+    if waits["brakes"]:
+        release = " ".join(f"--release {name}" for name in waits["brakes"])
+        lines.append(f"a person: the brakes {', '.join(waits['brakes'])}: renkei apply {waits['plan']} {release} --as NAME")
+    if waits["holds"]:
+        lines.append(f"a person: {counts(waits['holds'])} ({waits['held']} rows): renkei holds")
+    stopped = {name: waits[name] for name in ("quarantined", "refused") if waits[name]}
+    if stopped:
+        lines.append(f"a correction at the source: {counts(stopped)}: renkei quarantine")
+    for reason, count in waits["blocked"].items():
+        lines.append(f"{WAITS_FOR.get(reason, reason)}: {count} blocked ({reason})")
+    if waits["failed"]:
+        lines.append(f"the next run: {waits['failed']} failed: renkei runs show RUN")
+    if waits["answers"]:
+        lines.append(f"the next run: {waits['answers']} answers to carry out")
+    if waits["unsettled"]:
+        lines.append(f"the next run: {waits['unsettled']} rows that no run has settled yet")
+    if lines:
+        yield "  waiting for"
+        yield from (f"    {line}" for line in lines)
+    else:
+        yield "  nothing waits"
