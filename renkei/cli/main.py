@@ -27,6 +27,7 @@ def options(
 app.command()(running.plan)
 app.command()(running.apply)
 app.command()(running.sync)
+app.command()(running.publish)
 app.command()(running.demo)
 for room in (state, questions, linking, history, declarations, imitated):
     room.register(app)

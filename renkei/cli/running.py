@@ -1,4 +1,4 @@
-"""Commands that run the sequence: plan, apply, sync, demo."""
+"""Commands that run the sequence: plan, apply, sync, publish, demo."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _entities(chosen: list[str] | None) -> tuple[str, ...]:
 
 
 def plan(
-    entities: Annotated[list[str] | None, typer.Argument(help="customers, products; or: show FILE")] = None,
+    entities: Annotated[list[str] | None, typer.Argument(help="customers, products, summaries; or: show FILE")] = None,
     full: Annotated[bool, typer.Option(help="Compare every record.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the plan there too.")] = None,
 ) -> None:
@@ -99,12 +99,19 @@ def apply(
 
 
 def sync(
-    entities: Annotated[list[str] | None, typer.Argument(help="customers, products")] = None,
+    entities: Annotated[list[str] | None, typer.Argument(help="customers, products, summaries")] = None,
     full: Annotated[bool, typer.Option(help="Compare every record, as the nightly run does.")] = False,
     only: Annotated[list[str] | None, typer.Option(help="Only this record and its partner: crm:Accounts:ID …")] = None,
 ) -> None:
     """Plan, brakes, load and record."""
     report = _run(entities=_entities(entities), full=full, only=_refs(only))
+    show(report.json(), "\n".join(run_lines(report.json())))
+    raise typer.Exit(report.exit_code)
+
+
+def publish() -> None:
+    """Publish what customers owe to the CRM, compared with every invoice; no customer or product is written."""
+    report = _run(entities=("summaries",), full=True, kind="publish")
     show(report.json(), "\n".join(run_lines(report.json())))
     raise typer.Exit(report.exit_code)
 

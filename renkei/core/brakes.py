@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from renkei.core.connection import Brakes
 from renkei.core.planning import EntityPlan
@@ -47,6 +48,15 @@ def brakes(
     def stop(name: str, keys: Sequence[str], limit: str) -> None:
         found.append(Applied(name, plan.entity, len(keys), limit, tuple(keys[:5])))
 
+    for item in plan.lists:
+        if item.complete and item.rows == 0 and known.get((item.side, item.module), 0) > 0:
+            stop("side_empty", [f"{item.side} {item.module}"], f"{known[(item.side, item.module)]} records were known there")
+    if plan.entity == "summaries":  # published rows know only an empty side and sums that moved
+        for currency, (before, after) in sorted(plan.facts.get("balances", {}).items()):
+            if limits.sums_share is not None and before > 0 and abs(after - before) > Decimal(str(limits.sums_share)) * before:
+                limit = f"the published balance moves by at most {limits.sums_share:.0%}"
+                stop("sums_share", [f"{currency}: {before} → {after}"], limit)
+        return found
     creates = counted("creates", "create")
     if limits.creates is not None and len(creates) > limits.creates:
         stop("creates", creates, f"at most {limits.creates} are created in one run")
@@ -61,9 +71,6 @@ def brakes(
     seen = max(sum(plan.extracted), 1)
     if limits.quarantined_share is not None and len(bad) >= QUARANTINED_FROM and len(bad) > limits.quarantined_share * seen:
         stop("quarantined_share", bad, f"at most {limits.quarantined_share:.0%} of {seen} rows are quarantined")
-    for item in plan.lists:
-        if item.complete and item.rows == 0 and known.get((item.side, item.module), 0) > 0:
-            stop("side_empty", [f"{item.side} {item.module}"], f"{known[(item.side, item.module)]} records were known there")
     unapproved = counted("first_run")
     if first and limits.first_run_needs_approval and unapproved:
         stop("first_run", unapproved, "a first run needs a person's approval")

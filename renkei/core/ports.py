@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 import pandas as pd
@@ -359,6 +359,9 @@ class Ledger(TokenStore, CallStore, Protocol):
 
     def all_links(self, connection: str, entity: str | None = None) -> Iterator[Link]: ...
 
+    def links_changed(self, connection: str, since: datetime) -> list[Link]:
+        """Links made, ended, marked or moved since then, as they stand now."""
+
     def bases(self, connection: str, links: Iterable[str]) -> dict[str, Base]: ...
 
     def put_bases(self, connection: str, bases: Sequence[Base]) -> None: ...
@@ -459,6 +462,9 @@ class Ledger(TokenStore, CallStore, Protocol):
 
     def documents(self, connection: str, module: str, customers: Iterable[str] | None = None) -> Iterator[list[DocumentRow]]:
         """In chunks, ordered by customer."""
+
+    def customers_due(self, connection: str, module: str, days: Iterable[date]) -> set[str]:
+        """Customers with a document that was due on one of these days."""
 
     def document_customers(self, connection: str, module: str, ids: Iterable[str]) -> dict[str, str]:
         """document id → customer id."""

@@ -330,6 +330,7 @@ class Watermark:
     stamp: datetime | None
     rules: str
     full_at: datetime | None = None
+    run: str = ""  # the run that set it; told by the ledger
 
 
 @dataclass(frozen=True, slots=True)

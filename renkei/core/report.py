@@ -15,11 +15,28 @@ def run_lines(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"  {entity}: {seen['crm']} CRM and {seen['books']} Books rows: {words or 'nothing'}")
         if "writes" in part:
             lines.append(f"    written: {part['writes']['crm']} in the CRM, {part['writes']['books']} in Books")
+        lines += tie_out_lines(part.get("tie_out"))
     calls = report["calls"]
     fewest = calls["fewest"]
     lines.append(f"  calls: CRM {calls['crm']} (fewest {fewest['crm']}), Books {calls['books']} (fewest {fewest['books']})")
     lines += brake_lines(report)
     return lines + [f"  note: {note}" for note in report["notes"]]
+
+
+def tie_out_lines(tied: Mapping[str, Any] | None) -> list[str]:
+    """Per currency what Books is owed, what of it the CRM shows, and what it does not show, by reason."""
+    if tied is None:
+        return []
+    lines = []
+    for currency, sums in tied["currencies"].items():
+        owed = {name: sums[name]["balance"] for name in ("books", "published", "not_published")}
+        parts = f"{owed['published']} published + {owed['not_published']} not published"
+        lines.append(f"    {currency}: {owed['books']} owed in Books = {parts}")
+    reasons: dict[str, int] = {}
+    for row in tied["not_published"]:
+        reasons[row["reason"]] = reasons.get(row["reason"], 0) + 1
+    lines += [f"      not published, {reason}: {count} customers" for reason, count in sorted(reasons.items())]
+    return lines + [f"    UNEXPLAINED {line}" for line in tied["unexplained"]]
 
 
 def brake_lines(report: Mapping[str, Any]) -> list[str]:

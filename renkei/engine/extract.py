@@ -7,6 +7,7 @@ stored; recall gives it its match keys. Nothing here is held in memory but ids, 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from renkei.core.mapping import MappingSpec, get_path, map_frame
 from renkei.core.matching import keys_of
 from renkei.core.planning import ListRead
 from renkei.core.records import MirrorRow, Page, QuarantineRow, Row
+from renkei.core.summaries import document_of
 from renkei.core.values import Ref, Side, parse_time, row_digest, time_text
 from renkei.engine.work import (
     MOST_ABSENCES,
@@ -37,6 +39,11 @@ from renkei.engine.work import (
     mappings_of,
 )
 
+# What decides of an invoice. Its list row also tells days from now until it is due, which move every night.
+INVOICE_PARTS = (
+    "last_modified_time", "invoice_number", "customer_id", "currency_code", "date", "due_date", "status", "total", "balance",
+    "last_payment_date",
+)  # fmt: skip
 CHUNK = 4000  # rows kept, checked and stored together: bounds memory, amortises the checker's fixed cost
 
 
@@ -98,7 +105,7 @@ async def extract(rooms: Rooms, request: Request, world: World, work: EntityWork
     if request.only:
         await _extract_only(rooms, request, world, work, run)
         return
-    for side, module in lists_of(rooms.spec, work.entity):
+    for side, module in lists_of(rooms, work.entity):
         known = rooms.ledger.mirror_count(rooms.spec.name, side, module)
         work.known_before[(side, module)] = known
         if _leave_unread(rooms, work, side, module, known):
@@ -155,7 +162,9 @@ def overlap_start(rooms: Rooms, side: Side, module: str, newest: datetime) -> da
 
 
 def crm_fields(rooms: Rooms, world: World, module: str) -> list[str]:
-    """The CRM fields that the module's mappings, our key and the customer of a contact need."""
+    """The CRM fields that the module's mappings, our key and the customer of a contact need; of receivables, all of ours."""
+    if module == rooms.summaries.receivables:
+        return sorted({rooms.summaries.key, *(name for _, name in rooms.summaries.receivable_fields)})
     fields: set[str] = {rooms.spec.crm_key}
     for mapping in world.mappings.values():
         if mapping.crm_module == module:
@@ -224,10 +233,18 @@ def _take(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, page:
         if stamp is not None and (reading.newest is None or stamp > reading.newest):
             reading.newest = stamp
         reading.buffer.append((row_id, stamp, row))
+        if reading.module == "invoices" and reading.complete:
+            _add_up(work, row)
     reading.rows = len(reading.seen)
     if len(reading.buffer) >= CHUNK:
         _store(rooms, world, work, reading, snapshot, run)
     rooms.progress("extract", work.entity, reading.rows, None)
+
+
+def _add_up(work: EntityWork, row: Row) -> None:
+    """Add an invoice to the run's own sums of the list; one that cannot be read is quarantined later on."""
+    with suppress(KeyError, ValueError, ArithmeticError):
+        work.tally.add(document_of(row))
 
 
 def _store(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, snapshot: Snapshot, run: str) -> None:
@@ -259,6 +276,8 @@ def list_hash(rooms: Rooms, world: World, side: Side, module: str, row: Row) -> 
     """Hash of what matters of a list row: its stamp and what the mappings, the link key and the status say."""
     if side == "crm":
         return row_digest(row)
+    if module == "invoices":
+        return row_digest([row.get(name) for name in INVOICE_PARTS])
     return row_digest(_books_parts(rooms, world, module, row))
 
 
@@ -301,7 +320,7 @@ def keys_by_row(rooms: Rooms, world: World, side: Side, module: str, rows: Seque
 
 def judge_arrival(rooms: Rooms, work: EntityWork, side: Side, module: str, rows: Sequence[tuple[str, Row]]) -> None:
     """Check raw rows against `arrival/<side>_<module>`; failing rows wait in `work.fresh_quarantine`."""
-    if not rows:
+    if not rows or module == rooms.summaries.receivables:  # written by us, checked by the tie-out
         return
     frame = pd.DataFrame.from_records([row for _, row in rows])
     frame = frame.drop(columns=[column for column in ("id",) if column in frame.columns])
@@ -345,7 +364,7 @@ async def _gone(rooms: Rooms, world: World, work: EntityWork, reading: _Reading,
 async def _extract_only(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> None:
     """Read single records and their partners by id; no list is read, nothing is concluded from absence."""
     wanted: dict[tuple[Side, str], set[str]] = {}
-    lists = set(lists_of(rooms.spec, work.entity))
+    lists = set(lists_of(rooms, work.entity))
     for ref in request.only:
         link = rooms.ledger.link_of(rooms.spec.name, ref)
         for one in {ref, link.crm, link.books} if link else {ref}:

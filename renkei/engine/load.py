@@ -21,7 +21,9 @@ from renkei.engine.extract import stamp_of
 from renkei.engine.recall import the_chosen
 from renkei.engine.work import LOCK_TTL, EntityWork, Request, Rooms, World
 
+CALL_OF = {"create": "create", "remove": "remove"}  # every other verb is an update
 CRM_BATCH = 100  # crm-v8.md section 5.1
+OUTCOME_OF = {"create": "created", "link": "linked", "remove": "removed"}
 BOOKS_AT_ONCE = 20  # journalled together; the client itself bounds what is in flight
 
 
@@ -95,9 +97,9 @@ def _ready(loading: Loading, waiting: list[Action]) -> tuple[list[Action], list[
 
 
 def _batches(actions: Sequence[Action]) -> Iterator[list[Action]]:
-    groups: dict[tuple[str, str, bool], list[Action]] = {}
+    groups: dict[tuple[str, str, str], list[Action]] = {}
     for action in actions:
-        groups.setdefault((action.side, action.module, action.verb == "create"), []).append(action)
+        groups.setdefault((action.side, action.module, CALL_OF.get(action.verb, "update")), []).append(action)
     for (side, _, _), members in groups.items():
         size = CRM_BATCH if side == "crm" else BOOKS_AT_ONCE
         for start in range(0, len(members), size):
@@ -113,19 +115,21 @@ async def _stale(loading: Loading, actions: Sequence[Action]) -> set[str]:
         if action.target is not None and action.stamp is not None and action.verb != "key"
     }  # our own field alone: it rests on nothing that an edit could change
     found: set[str] = set()
+    read_at = {(item.side, item.module): item.served_at for item in loading.work.lists}
     for side, module in sorted({(ref.side, ref.module) for ref in targets}):
         if module == "contact_persons":
             continue
         mine = {ref.id: action for ref, action in targets.items() if (ref.side, ref.module) == (side, module)}
-        newest = max(action.stamp for action in mine.values() if action.stamp)
+        # A change that the plan does not know came after its list was asked for, whatever stamps stand in it.
+        since = read_at.get((side, module)) or max(action.stamp for action in mine.values() if action.stamp)
         rows: dict[str, Row] = {}
         if module == "items":
             rows = await rooms.books.get_items(sorted(mine))
         elif side == "crm":
-            async for page in rooms.crm.read(module, [rooms.spec.crm_key], since=newest):
+            async for page in rooms.crm.read(module, ["Modified_By"], since=since):
                 rows |= {str(row["id"]): row for row in page.rows}
         else:
-            async for page in rooms.books.read(module, since=newest):
+            async for page in rooms.books.read(module, since=since):
                 rows |= {str(row["contact_id"]): row for row in page.rows}
         found |= {mine[one].key for one, row in rows.items() if one in mine and stamp_of(side, row) != mine[one].stamp}
     return found
@@ -134,6 +138,9 @@ async def _stale(loading: Loading, actions: Sequence[Action]) -> set[str]:
 def _filled(loading: Loading, value: Any) -> Any:
     """The payload with `{"$created": KEY}` replaced by the id that KEY brought; `before` and `after` may stand around it."""
     if isinstance(value, dict):
+        if "$fact" in value:
+            assert loading.work.plan is not None
+            return loading.work.plan.facts[value["$fact"]]
         if "$created" in value:
             return f"{value.get('before', '')}{loading.results[value['$created']].created}{value.get('after', '')}"
         return {name: _filled(loading, item) for name, item in value.items()}
@@ -182,6 +189,9 @@ async def _call(loading: Loading, actions: list[Action], payloads: list[Row]) ->
         if first.verb == "create":
             inserted = await rooms.crm.insert(first.module, payloads)
             return [_already_there(rooms, answer) for answer in inserted]
+        if first.verb == "remove":
+            deleted = await rooms.crm.delete(first.module, [action.target.id for action in actions if action.target])
+            return [_gone_already(action, answer) for action, answer in zip(actions, deleted, strict=True)]
         rows = [{**payload, "id": action.target.id} for action, payload in zip(actions, payloads, strict=True) if action.target]
         return list(await rooms.crm.update(first.module, rows))
     except (AnswerUnknown, TryAgain) as error:
@@ -196,8 +206,15 @@ def _known_failure(answer: Answer | BaseException) -> Answer | Exception:
 
 def _already_there(rooms: Rooms, answer: Answer) -> Answer:
     """DUPLICATE_DATA on our key: an earlier insert did arrive, and this is its record."""
-    if not answer.ok and answer.duplicate_of and answer.field == rooms.spec.crm_key:
+    if not answer.ok and answer.duplicate_of and answer.field in (rooms.spec.crm_key, rooms.summaries.key):
         return Answer(True, answer.duplicate_of)
+    return answer
+
+
+def _gone_already(action: Action, answer: Answer) -> Answer:
+    """A record that is not there any more needs no removing."""
+    if not answer.ok and answer.code in ("INVALID_DATA", "NOT_FOUND") and action.target is not None:
+        return Answer(True, action.target.id)
     return answer
 
 
@@ -273,7 +290,11 @@ def _confirm(loading: Loading, action: Action, intent: str, payload: Row, answer
         _settle_pair(loading, action, payload, answer, created)
     if action.side == "books" and action.module == "contacts" and answer.record and written is not None:
         loading.work.written[written.id] = answer.record
-    outcome = "created" if action.verb == "create" else "linked" if action.verb == "link" else "updated"
+    if action.verb == "remove" and action.target is not None:
+        rooms.ledger.mark_deleted(rooms.spec.name, action.side, action.module, [action.target.id], now)
+    elif action.module == rooms.summaries.receivables and written is not None:
+        loading.work.sent[written.id] = payload
+    outcome = OUTCOME_OF.get(action.verb, "updated")
     _evidence(loading, action, outcome, action.reason, payload, {"id": answer.id}, answer.id)
 
 

@@ -13,7 +13,7 @@ from renkei.core.planning import Known, books_key_of
 from renkei.core.records import Mirror
 from renkei.core.values import Ref, Side, other
 from renkei.engine.extract import keys_by_row
-from renkei.engine.work import EntityWork, Request, Rooms, World, lists_of, mapping_for
+from renkei.engine.work import SYNCED, EntityWork, Request, Rooms, World, lists_of, mapping_for
 
 
 async def recall(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> None:
@@ -26,12 +26,13 @@ async def recall(rooms: Rooms, request: Request, world: World, work: EntityWork,
             chosen = {ref.id for ref in the_chosen(rooms, request) if (ref.side, ref.module) == (side, module)}
             ids = [row_id for row_id in ids if row_id in chosen]
         load(rooms, world, work, [Ref(side, module, row_id) for row_id in ids], extracted=True)
-    load_partners(rooms, world, work)
-    _candidates(rooms, world, work)
+    if work.entity in SYNCED:
+        load_partners(rooms, world, work)
+        _candidates(rooms, world, work)
 
 
 def modules_of(rooms: Rooms, entity: str) -> list[tuple[Side, str]]:
-    modules = list(lists_of(rooms.spec, entity))
+    modules = list(lists_of(rooms, entity))
     if entity == "customers" and rooms.spec.customers.modules == "accounts_and_contacts":
         modules.append(("books", "contact_persons"))
     return modules

@@ -13,6 +13,7 @@ from renkei.core.records import OUTCOMES, MirrorRow, OutcomeRow, Row, Verdict, W
 from renkei.core.values import Ref, Side
 from renkei.engine.extract import crm_fields, keys_by_row, list_hash, stamp_of
 from renkei.engine.load import Result, advanced
+from renkei.engine.publish import holder_keys, shows_what_was_sent, tie_out
 from renkei.engine.resolve import take_details
 from renkei.engine.work import EntityWork, Request, Rooms, World, books_id
 
@@ -58,12 +59,14 @@ async def record(
             newest = max(stamps, default=None)
             full_at = now if item.complete else before.full_at if before else None
             rooms.ledger.put_watermark(name, Watermark(item.side, item.module, plan.entity, newest, plan.rules, full_at), run)
+    tied = {"tie_out": tie_out(rooms, plan, results)} if plan.entity == "summaries" and not work.braked else {}
     done = [action for action in plan.actions if action.payload and results.get(action.key, Result("failed", "")).outcome == ""]
     writes = {side: sum(1 for action in done if action.side == side) for side in ("crm", "books")}
     return {
         "extracted": {"crm": plan.extracted[0], "books": plan.extracted[1]},
         "outcomes": {word: counts[word] for word in reversed(OUTCOMES)},
         "writes": writes,
+        **tied,
     }
 
 
@@ -136,7 +139,7 @@ async def _closing_read(
             else rooms.books.read(module, since=since or datetime.min.replace(tzinfo=rooms.clock.now().tzinfo))
         )
         async for page in pages:
-            newest = _take_echoes(rooms, world, side, module, page.rows, final)
+            newest = _take_echoes(rooms, world, work, side, module, page.rows, final)
             if newest is not None:
                 newest_of[(side, module)] = max(newest, newest_of.get((side, module), newest))
     await _keep_details(rooms, world, work, plan, results)
@@ -161,7 +164,7 @@ async def _keep_details(rooms: Rooms, world: World, work: EntityWork, plan: Enti
 
 
 def _take_echoes(
-    rooms: Rooms, world: World, side: Side, module: str, rows: list[Row], final: Mapping[Ref, tuple[str, str]]
+    rooms: Rooms, world: World, work: EntityWork, side: Side, module: str, rows: list[Row], final: Mapping[Ref, tuple[str, str]]
 ) -> datetime | None:
     ledger, name = rooms.ledger, rooms.spec.name
     by_id = {str(row["id"]) if side == "crm" else books_id(module, row): row for row in rows}
@@ -180,6 +183,10 @@ def _take_echoes(
         fresh.append(
             MirrorRow(row_id, stamp, hashes[row_id], row, tuple(keys.get(row_id, ())), mirror.in_view if mirror else True)
         )
+        if row_id in work.sent and side == "crm":
+            if shows_what_was_sent(rooms, row, work.sent[row_id]):
+                quiet.append(Ref(side, module, row_id))
+            continue
         link = links.get(row_id)
         base = bases.get(link.id) if link else None
         if link is None or base is None or stamp is None:
@@ -197,6 +204,8 @@ def _take_echoes(
         elif side == "books" and stamp == base.books_stamp:
             quiet.append(Ref(side, module, row_id))
     ledger.put_mirrors(name, side, module, fresh, rooms.clock.now())
+    if module == rooms.summaries.receivables:
+        ledger.put_keys(name, side, module, {row_id: holder_keys(rooms, by_id[row_id]) for row_id in changed})
     ledger.put_bases(name, moved)
     # a record that waits for a person goes on waiting, although our own write moved its stamp
     said = {ref: final.get(ref, ("unchanged", "our own write")) for ref in quiet}

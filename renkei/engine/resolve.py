@@ -28,6 +28,7 @@ from renkei.core.records import Hold, Link, Mirror, MirrorRow, QuarantineRow, Ro
 from renkei.core.values import MISSING, Ref, content_hash, row_digest
 from renkei.engine.extract import keys_by_row, stamp_of
 from renkei.engine.match import Meetings, decisions_of, match
+from renkei.engine.publish import resolve_summaries
 from renkei.engine.recall import load, load_partners, take_mirrors
 from renkei.engine.validate import validate_canonical
 from renkei.engine.work import EntityWork, Request, Rooms, World, account_of, is_business
@@ -38,6 +39,12 @@ MOST_PERSONS = 500  # Books' cap of contact persons a customer (what-good-means.
 
 async def resolve(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> None:
     """Decide the entity: work.plan holds the frozen result."""
+    if work.entity == "summaries":
+        await resolve_summaries(rooms, request, world, work, run)
+        assert work.draft is not None
+        _plan_quarantined(work, work.draft)
+        work.plan = freeze_entity(work, work.draft)
+        return
     rules = plan_rules(rooms, world, work)
     draft = work.draft = Draft(work.entity, work.unchanged)
     work.persons = world.mappings.get("persons") if work.entity == "customers" else None
@@ -75,6 +82,7 @@ def freeze_entity(work: EntityWork, draft: Draft) -> EntityPlan:
         work.entity, work.full, work.rules, tuple(work.lists), (counts["crm"], counts["books"]), actions, agreements, verdicts,
         unchanged, holds, tuple(sorted(set(draft.asides))), tuple(draft.links), tuple(draft.quarantine),
         tuple(sorted(draft.carried_out)), tuple(work.notes), work.details, tuple(sorted(set(draft.unaside))),
+        work.facts,
     )  # fmt: skip
 
 

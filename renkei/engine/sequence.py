@@ -18,7 +18,7 @@ from renkei.core.planning import EntityPlan, fingerprint
 from renkei.core.ports import StageRow
 from renkei.core.records import OutcomeRow, Run
 from renkei.core.stored import content_of
-from renkei.core.values import plain
+from renkei.core.values import Ref, plain
 from renkei.engine.extract import extract
 from renkei.engine.load import Result, load
 from renkei.engine.recall import recall, the_chosen
@@ -28,12 +28,13 @@ from renkei.engine.resolve import resolve
 from renkei.engine.survey import survey
 from renkei.engine.validate import validate_arrival
 from renkei.engine.work import (
-    ENTITIES,
     LOCK_TTL,
+    SYNCED,
     EntityWork,
     Request,
     Rooms,
     World,
+    entities_of,
     lists_of,
     rules_hash,
     settings_of,
@@ -94,7 +95,7 @@ class Report:
 
 async def run_sequence(rooms: Rooms, request: Request, stages: Stages = ENGINE) -> Report:
     """One run. Raises the errors of core/errors.py; the run's row then is red and says why."""
-    if request.only and any(not entities_of(rooms, [ref]) for ref in request.only):
+    if request.only and any(not entities_with(rooms, [ref]) for ref in request.only):
         raise AskedWrongly(
             f"{', '.join(map(str, request.only))}: not a record of what this connection syncs.",
             fix="Write crm:Accounts:ID, crm:Contacts:ID, crm:Products:ID, books:contacts:ID or books:items:ID.",
@@ -104,8 +105,9 @@ async def run_sequence(rooms: Rooms, request: Request, stages: Stages = ENGINE) 
         if not request.only:
             await stages.recover(rooms, request, run)
         world = await stages.survey(rooms, request, run)
-        chosen = entities_of(rooms, request.only) if request.only else request.entities
-        works = [await _decide(rooms, request, stages, world, entity, run) for entity in ENTITIES if entity in chosen]
+        works: list[EntityWork] = []
+        for entity in entities_with(rooms, request.only) if request.only else entities_of(rooms, request.entities):
+            works.append(await _decide(rooms, request, stages, world, entity, run, works))
         await act(rooms, request, stages, world, works, report)
 
     return await in_a_run(rooms, request, "plan" if request.plan_only else request.kind, body)
@@ -151,18 +153,21 @@ def _enter(rooms: Rooms, request: Request, run: str) -> None:
             raise AnotherRun(name, ledger.claimed(name, now, run)[ref], f"now, on {ref}")
 
 
-async def _decide(rooms: Rooms, request: Request, stages: Stages, world: World, entity: str, run: str) -> EntityWork:
+async def _decide(
+    rooms: Rooms, request: Request, stages: Stages, world: World, entity: str, run: str, before: Sequence[EntityWork]
+) -> EntityWork:
     rules = rules_hash(rooms, entity)
-    marks = [rooms.ledger.watermark(rooms.spec.name, side, module, entity) for side, module in lists_of(rooms.spec, entity)]
+    marks = [rooms.ledger.watermark(rooms.spec.name, side, module, entity) for side, module in lists_of(rooms, entity)]
     stale = [
         (side, module)
-        for (side, module), mark in zip(lists_of(rooms.spec, entity), marks, strict=True)
+        for (side, module), mark in zip(lists_of(rooms, entity), marks, strict=True)
         if mark is not None and mark.rules != rules
     ]
     if not request.only:
         for side, module in stale:
             rooms.ledger.open_mirrors(rooms.spec.name, None, side=side, module=module)
     work = EntityWork(entity, request.full or bool(stale) or None in marks, rules, settings_of(rooms.spec, entity))
+    work.earlier = {one.entity: one for one in before}
     if stale and not request.full:
         work.notes.append(f"{entity}: full compare, because mapping, view or policy changed")
     for stage, function in (
@@ -218,10 +223,10 @@ def _keep_plan(rooms: Rooms, report: Report) -> None:
     report.file.write_text(json.dumps(shown, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
-def entities_of(rooms: Rooms, refs: Sequence[Any]) -> tuple[str, ...]:
-    """The entities in whose lists these records stand."""
+def entities_with(rooms: Rooms, refs: Sequence[Ref]) -> tuple[str, ...]:
+    """The synced entities in whose lists these records stand."""
     lists = {(ref.side, ref.module) for ref in refs}
-    return tuple(entity for entity in ENTITIES if lists & set(lists_of(rooms.spec, entity)))
+    return tuple(entity for entity in SYNCED if lists & set(lists_of(rooms, entity)))
 
 
 @contextmanager
@@ -240,7 +245,7 @@ def note(rooms: Rooms, request: Request, run: str, outcome: str, reason: str) ->
 def _brakes(rooms: Rooms, work: EntityWork, approved: Mapping[str, set[str]]) -> list[Applied]:
     if work.plan is None:
         return []
-    lists = lists_of(rooms.spec, work.entity)
+    lists = lists_of(rooms, work.entity)
     first = any(rooms.ledger.watermark(rooms.spec.name, side, module, work.entity) is None for side, module in lists)
     return brakes(work.plan, rooms.spec.brakes, work.known_before, first, approved)
 
@@ -276,10 +281,12 @@ def planned(plan: EntityPlan) -> dict[str, Any]:
 
 
 def status_of(entities: Mapping[str, Any], budget_ended: bool) -> str:
-    """Red: a failure or a broken total; amber: something waits; green otherwise."""
+    """Red: a failure, a broken total or an unexplained difference to Books; amber: something waits; green otherwise."""
     waiting = budget_ended
     for part in entities.values():
         words = part["outcomes"]
+        if part.get("tie_out", {}).get("unexplained"):
+            return "red"
         if words["failed"] or sum(words.values()) != sum(part["extracted"].values()):
             return "red"
         waiting = waiting or any(words[word] for word in ("held", "blocked", "quarantined", "refused"))

@@ -13,10 +13,11 @@ from renkei.core.mapping import Lookups, MappingSpec, SummariesSpec
 from renkei.core.planning import Draft, EntityPlan, Known, ListRead
 from renkei.core.ports import Books, Clock, Crm, Judge, Ledger
 from renkei.core.records import Base, Link, Mirror, Organization, QuarantineRow, Row
+from renkei.core.summaries import Tally
 from renkei.core.values import Ref, Side, content_hash
 
 SYNCED = ("customers", "products")
-ENTITIES = SYNCED
+ENTITIES = (*SYNCED, "summaries")
 
 # A batch that died gives its lock back by itself: longer than the slowest single call with all its retries.
 LOCK_TTL = timedelta(minutes=10)
@@ -103,14 +104,23 @@ class EntityWork:
     plan: EntityPlan | None = None
     written: dict[str, Row] = field(default_factory=dict)  # Books customers as the answers to our writes showed them
     budget_ended: bool = False
+    earlier: dict[str, EntityWork] = field(default_factory=dict)  # the entities that this run decided before
+    facts: dict[str, Any] = field(default_factory=dict)  # sizes and sums for the brakes and the tie-out
+    tally: Tally = field(default_factory=Tally)  # a complete list of invoices, added up as it was read
+    sent: dict[str, Row] = field(default_factory=dict)  # receivables rows by id, as they were written
     braked: bool = False  # a brake stopped the run: its rows wait, and nothing that follows from a write follows
     stale: set[str] = field(default_factory=set)  # keys of a stored plan's actions whose record has changed since
 
 
-def lists_of(spec: ConnectionSpec, entity: str) -> Sequence[tuple[Side, str]]:
+def entities_of(rooms: Rooms, chosen: Sequence[str]) -> tuple[str, ...]:
+    """Those of the chosen entities that this connection has, in the order of the sequence."""
+    return tuple(one for one in ENTITIES if one in chosen and (one != "summaries" or rooms.spec.publish_summaries))
+
+
+def lists_of(rooms: Rooms, entity: str) -> Sequence[tuple[Side, str]]:
     """The lists that an entity reads, CRM first."""
     if entity == "customers":
-        modules = spec.customers.modules
+        modules = rooms.spec.customers.modules
         crm: list[tuple[Side, str]] = []
         if modules in ("accounts", "accounts_and_contacts"):
             crm.append(("crm", "Accounts"))
@@ -119,6 +129,8 @@ def lists_of(spec: ConnectionSpec, entity: str) -> Sequence[tuple[Side, str]]:
         return [*crm, ("books", "contacts")]
     if entity == "products":
         return [("crm", "Products"), ("books", "items")]
+    if entity == "summaries":
+        return [("crm", rooms.summaries.receivables), ("books", "invoices")]
     raise ValueError(f"no lists for {entity}")
 
 
@@ -137,7 +149,8 @@ def mappings_of(spec: ConnectionSpec, entity: str) -> tuple[str, ...]:
 
 
 def settings_of(spec: ConnectionSpec, entity: str) -> EntitySettings:
-    return spec.products if entity == "products" else spec.customers
+    """How an entity is kept in step; published rows have no policies."""
+    return {"customers": spec.customers, "products": spec.products}.get(entity, EntitySettings())
 
 
 def mapping_for(spec: ConnectionSpec, ref: Ref, row: Row) -> tuple[str, str]:
@@ -145,6 +158,8 @@ def mapping_for(spec: ConnectionSpec, ref: Ref, row: Row) -> tuple[str, str]:
     modules = spec.customers.modules
     if ref.module == "Products" or ref.module == "items":
         return "products", ""
+    if ref.module not in ("Accounts", "Contacts", "contacts", "contact_persons"):
+        return "", "published"
     if ref.module == "Accounts":
         return "accounts", ""
     if ref.module == "contact_persons":
@@ -179,6 +194,8 @@ def is_business(row: Row) -> bool:
 
 def rules_hash(rooms: Rooms, entity: str) -> str:
     """Hash of everything that decides an entity: another hash makes its next run a full compare."""
+    if entity == "summaries":
+        return content_hash([rooms.configuration.get("summaries"), rooms.spec.organization, rooms.spec.edition])
     names = mappings_of(rooms.spec, entity)
     chosen = rooms.configuration.get("connection", {})
     return content_hash(

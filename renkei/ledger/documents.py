@@ -53,6 +53,16 @@ class Documents(Database):
             yield [_document(row) for row in rows]
             customer, document = rows[-1].customer, rows[-1].id
 
+    def customers_due(self, connection: str, module: str, days: Iterable[date]) -> set[str]:
+        """Customers with a document that was due on one of these days."""
+        wanted = [day.isoformat() for day in days]
+        rows = self._read(
+            select(documents.c.customer)
+            .where(documents.c.connection == connection, documents.c.module == module, self._among(documents.c.due, wanted))
+            .distinct()
+        )
+        return {row[0] for row in rows}
+
     def document_customers(self, connection: str, module: str, ids: Iterable[str]) -> dict[str, str]:
         """document id → customer id."""
         rows = self._read(

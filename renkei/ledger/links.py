@@ -98,6 +98,13 @@ class Links(Database):
             yield from map(_link, rows)
             after = rows[-1].id
 
+    def links_changed(self, connection: str, since: datetime) -> list[Link]:
+        """Links made, ended, marked or moved since then (inclusive), as they stand now."""
+        changed = select(link_history.c.link).where(
+            link_history.c.connection == connection, link_history.c.at >= moment_text(since)
+        )
+        return [_link(row) for row in self._read(select(links).where(links.c.connection == connection, links.c.id.in_(changed)))]
+
     def bases(self, connection: str, links: Iterable[str]) -> dict[str, Base]:
         """By the link's id; a link without a base is absent."""
         rows = self._read(select(bases).where(bases.c.connection == connection, self._among(bases.c.link, links)))

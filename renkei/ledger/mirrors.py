@@ -292,7 +292,8 @@ class Mirrors(Database):
         )
         if row is None:
             return None
-        return Watermark(row.side, row.module, row.entity, moment_or_none(row.stamp), row.rules, moment_or_none(row.full_at))
+        full_at = moment_or_none(row.full_at)
+        return Watermark(row.side, row.module, row.entity, moment_or_none(row.stamp), row.rules, full_at, row.run)
 
     def put_watermark(self, connection: str, watermark: Watermark, run: str) -> None:
         self._write(

@@ -168,7 +168,7 @@ def test_a_watermark_is_kept_by_list_and_entity(ledger: SqlLedger) -> None:
     ledger.put_watermark("acme", mark, "R1")
     moved = dataclasses.replace(mark, stamp=NOW + MINUTE, full_at=NOW)
     ledger.put_watermark("acme", moved, "R2")
-    assert ledger.watermark("acme", "crm", "Accounts", "customers") == moved
+    assert ledger.watermark("acme", "crm", "Accounts", "customers") == dataclasses.replace(moved, run="R2")
     assert ledger.watermark("acme", "crm", "Accounts", "products") is None
 
 
@@ -184,6 +184,24 @@ def test_links_are_found_from_either_side_and_by_module(ledger: SqlLedger) -> No
     assert ledger.link_of("acme", Ref("books", "items", "12")) is None
     assert list(ledger.all_links("acme", "customers")) == [first, second]
     assert list(ledger.all_links("acme", "products")) == []
+
+
+def test_links_that_were_made_or_ended_since_a_time_are_told_as_they_stand_now(ledger: SqlLedger) -> None:
+    first, second = a_link("L1", 1, 11), a_link("L2", 2, 12)
+    ledger.put_links("acme", [first, second], "R1", NOW)
+    ended = dataclasses.replace(second, state="ended")
+    ledger.put_links("acme", [ended], "R2", NOW + MINUTE)
+    assert ledger.links_changed("acme", NOW + MINUTE) == [ended]
+    assert {link.id for link in ledger.links_changed("acme", NOW)} == {"L1", "L2"}
+    assert ledger.links_changed("other", NOW) == []
+
+
+def test_customers_are_found_by_the_day_on_which_a_document_was_due(ledger: SqlLedger) -> None:
+    day = date(2026, 1, 31)
+    due = [dataclasses.replace(a_document(n, f"C{n}"), due=day + timedelta(days=n)) for n in (1, 2, 3)]
+    ledger.put_documents("acme", [*due, a_document(4, "C4")])
+    assert ledger.customers_due("acme", "invoices", [due[0].due, due[2].due]) == {"C1", "C3"}
+    assert ledger.customers_due("acme", "invoices", []) == ledger.customers_due("other", "invoices", [day]) == set()
 
 
 @pytest.mark.parametrize("second", [("L2", 1, 12), ("L2", 2, 11)])
