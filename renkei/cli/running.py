@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from renkei.cli.asked import Asked, show
+from renkei.cli.progress import progress_bars
 from renkei.core.report import plan_lines, run_lines
 
 if TYPE_CHECKING:
@@ -26,12 +27,13 @@ async def run_once(project: Any, spec: Any, environ: dict[str, str], request: Re
     from renkei.engine.sequence import run_sequence
     from renkei.house import open_house
 
-    async with open_house(project, spec, environ) as rooms:
-        if mark:
-            return await apply_plan(rooms, request, mark)
-        if request.plan_only or request.full:
-            rooms.judge.warm()
-        return await run_sequence(rooms, request)
+    with progress_bars() as progress:
+        async with open_house(project, spec, environ, progress=progress) as rooms:
+            if mark:
+                return await apply_plan(rooms, request, mark)
+            if request.plan_only or request.full:
+                rooms.judge.warm()
+            return await run_sequence(rooms, request)
 
 
 def _run(mark: str = "", **asked: Any) -> Report:
