@@ -395,6 +395,9 @@ class Ledger(TokenStore, CallStore, Protocol):
     def asides(self, connection: str, side: Side, module: str, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
         """id → (why, mark)."""
 
+    def aside_with(self, connection: str, refs: Iterable[Ref]) -> list[Ref]:
+        """The other records that were set aside under the same mark as one of these: their partners in a skipped pair."""
+
     def clear_aside(self, connection: str, refs: Iterable[Ref]) -> None: ...
 
     def put_quarantine(self, connection: str, rows: Sequence[QuarantineRow], run: str, now: datetime) -> None: ...

@@ -135,7 +135,9 @@ async def read_list(rooms: Rooms, request: Request, world: World, work: EntityWo
     reading = _Reading(side, module, since, complete=since is None or module == "items")
     path = rooms.data / "snapshots" / name / run / f"{side}-{module}.parquet"
     with Snapshot(path) as snapshot:
-        async for page in _pages(rooms, world, work, reading, watermark is None):
+        async for page, outside in pages_of(rooms, world, work, side, module, since, first=watermark is None):
+            if outside:
+                reading.outside |= {str(row["id"]) for row in page.rows}
             _take(rooms, world, work, reading, page, snapshot, run)
         _store(rooms, world, work, reading, snapshot, run)
     gone = await _gone(rooms, world, work, reading, since)
@@ -174,32 +176,32 @@ def crm_fields(rooms: Rooms, world: World, module: str) -> list[str]:
     return sorted(fields)
 
 
-async def _pages(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, first: bool) -> AsyncIterator[Page]:
-    """The pages of one list. Of a CRM module with a view, the rows outside it come too, as far as matching needs them."""
-    if reading.side == "books":
-        async for page in rooms.books.read(reading.module, since=reading.since, verify=first):
-            yield page
+async def pages_of(
+    rooms: Rooms, world: World, work: EntityWork, side: Side, module: str, since: datetime | None, *, first: bool = False
+) -> AsyncIterator[tuple[Page, bool]]:
+    """The pages of one list, each with whether its rows are outside the view. Those of a CRM module with a view come too, as
+    far as matching needs them. `first`: the list was never read before, so a long one is read a second time."""
+    if side == "books":
+        async for page in rooms.books.read(module, since=since, verify=first):
+            yield page, False
         return
-    fields = crm_fields(rooms, world, reading.module)
-    view_name = dict(work.settings.views).get(reading.module)
+    fields = crm_fields(rooms, world, module)
+    view_name = dict(work.settings.views).get(module)
     if view_name is None:
-        async for page in rooms.crm.read(reading.module, fields, since=reading.since):
-            yield page
+        async for page in rooms.crm.read(module, fields, since=since):
+            yield page, False
         return
-    views = await rooms.crm.views(reading.module)
+    views = await rooms.crm.views(module)
     if view_name not in views:
-        raise FieldMissing("crm", reading.module, f"view {view_name!r}", fix=f"Views there are: {', '.join(sorted(views))}.")
-    outside: list[Page] = []
-    async for page in rooms.crm.read(reading.module, _key_fields(rooms, world, reading.module), since=reading.since):
-        outside.append(page)
-    if any(page.rows for page in outside):
-        async for page in rooms.crm.read(reading.module, fields, since=reading.since, view=views[view_name]):
-            yield page
-    inside = set(reading.seen)
-    for page in outside:
-        rest = [row for row in page.rows if str(row["id"]) not in inside]
-        reading.outside |= {str(row["id"]) for row in rest}
-        yield Page(rest, page.served_at, page.number)
+        raise FieldMissing("crm", module, f"view {view_name!r}", fix=f"Views there are: {', '.join(sorted(views))}.")
+    everything = [page async for page in rooms.crm.read(module, _key_fields(rooms, world, module), since=since)]
+    inside: set[str] = set()
+    if any(page.rows for page in everything):
+        async for page in rooms.crm.read(module, fields, since=since, view=views[view_name]):
+            inside |= {str(row["id"]) for row in page.rows}
+            yield page, False
+    for page in everything:
+        yield Page([row for row in page.rows if str(row["id"]) not in inside], page.served_at, page.number), True
 
 
 def _key_fields(rooms: Rooms, world: World, module: str) -> list[str]:
@@ -254,10 +256,7 @@ def _store(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, snap
         return
     snapshot.add(buffer)
     side, module, name = reading.side, reading.module, rooms.spec.name
-    hashes = {row_id: list_hash(rooms, world, side, module, row) for row_id, _, row in buffer}
-    if reading.outside:
-        for row_id in reading.outside & hashes.keys():
-            hashes[row_id] = row_digest(["outside", hashes[row_id]])
+    hashes = {row_id: list_hash(rooms, world, side, module, row, outside=row_id in reading.outside) for row_id, _, row in buffer}
     changed = rooms.ledger.changed(name, side, module, hashes)
     same = [row_id for row_id in hashes if row_id not in changed]
     work.unchanged.setdefault((side, module), set()).update(same)
@@ -272,10 +271,11 @@ def _store(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, snap
         rooms.ledger.put_quarantine(name, refused, run, rooms.clock.now())
 
 
-def list_hash(rooms: Rooms, world: World, side: Side, module: str, row: Row) -> str:
-    """Hash of what matters of a list row: its stamp and what the mappings, the link key and the status say."""
+def list_hash(rooms: Rooms, world: World, side: Side, module: str, row: Row, *, outside: bool = False) -> str:
+    """Hash of what matters of a list row: its stamp, what the mappings, the link key and the status say, and whether it
+    stands outside the view."""
     if side == "crm":
-        return row_digest(row)
+        return row_digest(["outside", row_digest(row)]) if outside else row_digest(row)
     if module == "invoices":
         return row_digest([row.get(name) for name in INVOICE_PARTS])
     return row_digest(_books_parts(rooms, world, module, row))

@@ -28,6 +28,8 @@ async def recall(rooms: Rooms, request: Request, world: World, work: EntityWork,
         load(rooms, world, work, [Ref(side, module, row_id) for row_id in ids], extracted=True)
     if work.entity in SYNCED:
         load_partners(rooms, world, work)
+        strays = [ref for ref in work.known if ref not in work.linked]
+        load(rooms, world, work, rooms.ledger.aside_with(name, strays), extracted=True)  # skipped for one that changed
         _candidates(rooms, world, work)
 
 

@@ -11,7 +11,7 @@ from renkei.core.planning import WORST, EntityPlan, project
 from renkei.core.ports import Settled
 from renkei.core.records import OUTCOMES, MirrorRow, OutcomeRow, Row, Verdict, Watermark
 from renkei.core.values import Ref, Side
-from renkei.engine.extract import crm_fields, keys_by_row, list_hash, stamp_of
+from renkei.engine.extract import keys_by_row, list_hash, pages_of, stamp_of
 from renkei.engine.load import Result, advanced
 from renkei.engine.publish import holder_keys, shows_what_was_sent, tie_out
 from renkei.engine.resolve import take_details
@@ -133,13 +133,10 @@ async def _closing_read(
     newest_of: dict[tuple[Side, str], datetime] = {}
     for side, module in sorted(lists):
         since = next((item.newest for item in plan.lists if (item.side, item.module) == (side, module)), None)
-        pages = (
-            rooms.crm.read(module, crm_fields(rooms, world, module), since=since)
-            if side == "crm"
-            else rooms.books.read(module, since=since or datetime.min.replace(tzinfo=rooms.clock.now().tzinfo))
-        )
-        async for page in pages:
-            newest = _take_echoes(rooms, world, work, side, module, page.rows, final)
+        if side == "books":  # newest first, down to the watermark
+            since = since or datetime.min.replace(tzinfo=rooms.clock.now().tzinfo)
+        async for page, outside in pages_of(rooms, world, work, side, module, since):
+            newest = _take_echoes(rooms, world, work, side, module, page.rows, final, outside=outside)
             if newest is not None:
                 newest_of[(side, module)] = max(newest, newest_of.get((side, module), newest))
     await _keep_details(rooms, world, work, plan, results)
@@ -164,11 +161,19 @@ async def _keep_details(rooms: Rooms, world: World, work: EntityWork, plan: Enti
 
 
 def _take_echoes(
-    rooms: Rooms, world: World, work: EntityWork, side: Side, module: str, rows: list[Row], final: Mapping[Ref, tuple[str, str]]
+    rooms: Rooms,
+    world: World,
+    work: EntityWork,
+    side: Side,
+    module: str,
+    rows: list[Row],
+    final: Mapping[Ref, tuple[str, str]],
+    *,
+    outside: bool,
 ) -> datetime | None:
     ledger, name = rooms.ledger, rooms.spec.name
     by_id = {str(row["id"]) if side == "crm" else books_id(module, row): row for row in rows}
-    hashes = {row_id: list_hash(rooms, world, side, module, row) for row_id, row in by_id.items()}
+    hashes = {row_id: list_hash(rooms, world, side, module, row, outside=outside) for row_id, row in by_id.items()}
     changed = ledger.changed(name, side, module, hashes)
     links = ledger.links(name, side, module, changed)
     bases = ledger.bases(name, [link.id for link in links.values()])
@@ -180,9 +185,7 @@ def _take_echoes(
         row, stamp = by_id[row_id], stamp_of(side, by_id[row_id])
         newest = stamp if newest is None or (stamp is not None and stamp > newest) else newest
         mirror = mirrors.get(row_id)
-        fresh.append(
-            MirrorRow(row_id, stamp, hashes[row_id], row, tuple(keys.get(row_id, ())), mirror.in_view if mirror else True)
-        )
+        fresh.append(MirrorRow(row_id, stamp, hashes[row_id], row, tuple(keys.get(row_id, ())), not outside))
         if row_id in work.sent and side == "crm":
             if shows_what_was_sent(rooms, row, work.sent[row_id]):
                 quiet.append(Ref(side, module, row_id))

@@ -130,8 +130,9 @@ async def _fetch_details(rooms: Rooms, world: World, work: EntityWork, refs: lis
         mirrors = rooms.ledger.mirrors(rooms.spec.name, "books", "contacts", [ref.id for ref, _ in got])
         for mirror in mirrors.values():
             _take_again(rooms, world, work, mirror)
-        if work.persons is not None:
-            load(rooms, world, work, persons, extracted=True)
+        for ref in persons:  # also those that were known as their contact's partner, as they were before this detail
+            work.known.pop(ref, None)
+        load(rooms, world, work, persons, extracted=True)
         rooms.progress("details", work.entity, min(start + DETAILS_AT_ONCE, len(refs)), len(refs))
         if work.budget_ended:
             work.notes.append(f"{len(refs) - start - len(got)} details wait for tomorrow's calls")

@@ -180,6 +180,21 @@ class Holds(Mirrors):
         )
         return {row.id: (row.why, row.mark) for row in rows}
 
+    def aside_with(self, connection: str, refs: Iterable[Ref]) -> list[Ref]:
+        """The other records that were set aside under the same mark as one of these, sorted: their partners in a skipped
+        pair. A record that waits for a person ("") shares its mark with nobody."""
+        with self.transaction():
+            marks: set[str] = set()
+            given = set(refs)
+            for (side, module), ids in by_module(given).items():
+                marks |= {mark for _, mark in self.asides(connection, side, module, ids).values() if mark}
+            rows = self._read(
+                select(set_aside.c.side, set_aside.c.module, set_aside.c.id).where(
+                    set_aside.c.connection == connection, self._among(set_aside.c.mark, marks)
+                )
+            )
+        return sorted({Ref(row.side, row.module, row.id) for row in rows} - given)
+
     def clear_aside(self, connection: str, refs: Iterable[Ref]) -> None:
         with self.transaction():
             for (side, module), ids in by_module(refs).items():

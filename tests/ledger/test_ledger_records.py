@@ -297,6 +297,15 @@ def test_records_are_set_aside_until_cleared(ledger: SqlLedger) -> None:
     assert ledger.asides(*ACCOUNTS, ["1", "2"]) == {"2": ("clone", "")}
 
 
+def test_a_record_set_aside_names_the_others_under_its_mark(ledger: SqlLedger) -> None:
+    rows = [(account(1), "skip", "pair"), (customer(1), "skip", "pair"), (account(2), "clone", ""), (account(3), "clone", "")]
+    ledger.set_aside("acme", rows, "R1", NOW)
+    assert ledger.aside_with("acme", [account(1)]) == [customer(1)]
+    assert ledger.aside_with("acme", [account(1), customer(1)]) == []
+    assert ledger.aside_with("acme", [account(2), account(4)]) == [], "what waits for a person has no partner"
+    assert ledger.aside_with("globex", [account(1)]) == []
+
+
 def test_quarantine_keeps_who_put_a_row_there_first_and_what_is_broken_now(ledger: SqlLedger) -> None:
     name = QuarantineRow(account(1), "customers", "not_blank", "name", "is blank", "")
     phone = QuarantineRow(account(1), "customers", "phone", "phone", "is no phone", "x")
