@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from renkei.core.errors import AnswerUnknown, BudgetSpent, TryAgain
 from renkei.core.mapping import MappingSpec, take_person
 from renkei.core.planning import ACTIVE, project
-from renkei.core.records import Action, Agreement, Answer, Base, Intent, Link, OutcomeRow, Row
+from renkei.core.records import Action, Agreement, Answer, Base, Intent, IntentState, Link, OutcomeRow, Row
 from renkei.core.values import Ref, content_hash
 from renkei.engine.extract import stamp_of
 from renkei.engine.recall import the_chosen
@@ -34,6 +34,18 @@ class Result:
     outcome: str
     reason: str
     created: str = ""
+
+
+@dataclass(slots=True)
+class Entries:
+    """What the answers to one batch mean for the ledger, entered together in one transaction."""
+
+    intents: dict[IntentState, dict[str, dict[str, Any]]] = field(default_factory=dict)  # state → intent → answer
+    links: list[Link] = field(default_factory=list)
+    bases: list[Base] = field(default_factory=list)
+    asides: list[tuple[Ref, str, str]] = field(default_factory=list)
+    gone: list[Ref] = field(default_factory=list)
+    evidence: list[OutcomeRow] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -156,26 +168,37 @@ async def _send(loading: Loading, batch: list[Action]) -> None:
         Intent(content_hash([loading.run, action.key])[:32], loading.run, action, _outward_key(rooms, action), "intended")
         for action in batch
     ]
-    ids = [intent.id for intent in intents]
-    quiet = [action for action in batch if not action.payload]
-    for action in quiet:
-        _confirm(loading, action, content_hash([loading.run, action.key])[:32], {}, Answer(True), intend=True)
+    entries = Entries()
+    for action in batch:
+        if not action.payload:
+            _confirm(loading, entries, action, "", {}, Answer(True))
     todo = [(action, intent) for action, intent in zip(batch, intents, strict=True) if action.payload]
-    if not todo:
-        return
-    rooms.ledger.intend(rooms.spec.name, [intent for _, intent in todo], now)
-    ids = [intent.id for _, intent in todo]
-    rooms.ledger.mark_intents(ids, "sent", now)
-    payloads = [_filled(loading, action.payload) for action, _ in todo]
-    answers = await _call(loading, [action for action, _ in todo], payloads)
-    with rooms.ledger.transaction():
+    if todo:
+        rooms.ledger.intend(rooms.spec.name, [intent for _, intent in todo], now)
+        rooms.ledger.mark_intents([intent.id for _, intent in todo], "sent", now)
+        payloads = [_filled(loading, action.payload) for action, _ in todo]
+        answers = await _call(loading, [action for action, _ in todo], payloads)
         for (action, intent), payload, answer in zip(todo, payloads, answers, strict=True):
             if isinstance(answer, Answer) and answer.ok:
-                _confirm(loading, action, intent.id, payload, answer)
+                _confirm(loading, entries, action, intent.id, payload, answer)
             elif isinstance(answer, Answer):
-                _refuse(loading, action, intent.id, payload, answer)
+                _refuse(loading, entries, action, intent.id, payload, answer)
             else:
-                _unanswered(loading, action, intent.id, answer)
+                _unanswered(loading, entries, action, intent.id, answer)
+    _enter(loading, entries)
+
+
+def _enter(loading: Loading, entries: Entries) -> None:
+    ledger, name, now = loading.rooms.ledger, loading.rooms.spec.name, loading.rooms.clock.now()
+    with ledger.transaction():
+        for state, answers in entries.intents.items():
+            ledger.mark_intents(answers, state, now, answers)
+        ledger.put_links(name, entries.links, loading.run, now)
+        ledger.put_bases(name, entries.bases)
+        ledger.set_aside(name, entries.asides, loading.run, now)
+        for ref in entries.gone:
+            ledger.mark_deleted(name, ref.side, ref.module, [ref.id], now)
+        ledger.append(name, loading.run, entries.evidence)
 
 
 async def _call(loading: Loading, actions: list[Action], payloads: list[Row]) -> list[Answer | Exception]:
@@ -256,59 +279,56 @@ def _outward_key(rooms: Rooms, action: Action) -> str:
     return ""
 
 
-def _unanswered(loading: Loading, action: Action, intent: str, error: Exception) -> None:
-    now = loading.rooms.clock.now()
+def _unanswered(loading: Loading, entries: Entries, action: Action, intent: str, error: Exception) -> None:
     if isinstance(error, AnswerUnknown):
-        loading.rooms.ledger.mark_intents([intent], "unknown", now, {intent: {"error": error.what}})
+        entries.intents.setdefault("unknown", {})[intent] = {"error": error.what}
         loading.results[action.key] = Result("failed", "answer_unknown")
         return
     reason = "budget" if isinstance(error, BudgetSpent) else "try_again"
-    loading.rooms.ledger.mark_intents([intent], "abandoned", now, {intent: {"error": str(error)}})
+    entries.intents.setdefault("abandoned", {})[intent] = {"error": str(error)}
     loading.results[action.key] = Result("blocked", reason)
     loading.stopped = loading.stopped or reason
     loading.work.budget_ended = loading.work.budget_ended or reason == "budget"
 
 
-def _refuse(loading: Loading, action: Action, intent: str, payload: Row, answer: Answer) -> None:
+def _refuse(loading: Loading, entries: Entries, action: Action, intent: str, payload: Row, answer: Answer) -> None:
     said = {"code": answer.code, "words": answer.words, "field": answer.field}
-    loading.rooms.ledger.mark_intents([intent], "refused", loading.rooms.clock.now(), {intent: said})
-    _evidence(loading, action, "refused", f"{answer.code}: {answer.words}", payload, said, answer.id)
+    entries.intents.setdefault("refused", {})[intent] = said
+    entries.evidence.append(_evidence(loading, action, "refused", f"{answer.code}: {answer.words}", payload, said, answer.id))
     loading.results[action.key] = Result("refused", f"{answer.code}: {answer.words}")
 
 
-def _confirm(loading: Loading, action: Action, intent: str, payload: Row, answer: Answer, *, intend: bool = False) -> None:
-    """Answer, link, base and evidence, in the transaction of the caller."""
-    rooms, now = loading.rooms, loading.rooms.clock.now()
+def _confirm(loading: Loading, entries: Entries, action: Action, intent: str, payload: Row, answer: Answer) -> None:
+    """Answer, link, base and evidence of one action that was done; `intent` is "" where no call was needed."""
     created = str(answer.id or "") if action.verb == "create" else ""
     loading.results[action.key] = Result("", "", created)
-    if not intend:
-        rooms.ledger.mark_intents([intent], "confirmed", now, {intent: {"id": answer.id}})
+    if intent:
+        entries.intents.setdefault("confirmed", {})[intent] = {"id": answer.id}
     written = Ref(action.side, action.module, created) if created else action.target
     if action.aside and written is not None:
-        rooms.ledger.set_aside(rooms.spec.name, [(written, action.reason, "")], loading.run, now)
+        entries.asides.append((written, action.reason, ""))
     elif action.link:
-        _settle_pair(loading, action, payload, answer, created)
+        _settle_pair(loading, entries, action, payload, answer, created)
     if action.side == "books" and action.module == "contacts" and answer.record and written is not None:
         loading.work.written[written.id] = answer.record
     if action.verb == "remove" and action.target is not None:
-        rooms.ledger.mark_deleted(rooms.spec.name, action.side, action.module, [action.target.id], now)
-    elif action.module == rooms.summaries.receivables and written is not None:
+        entries.gone.append(action.target)
+    elif action.module == loading.rooms.summaries.receivables and written is not None:
         loading.work.sent[written.id] = payload
     outcome = OUTCOME_OF.get(action.verb, "updated")
-    _evidence(loading, action, outcome, action.reason, payload, {"id": answer.id}, answer.id)
+    entries.evidence.append(_evidence(loading, action, outcome, action.reason, payload, {"id": answer.id}, answer.id))
 
 
-def _settle_pair(loading: Loading, action: Action, payload: Row, answer: Answer, created: str) -> None:
+def _settle_pair(loading: Loading, entries: Entries, action: Action, payload: Row, answer: Answer, created: str) -> None:
     """The link that this write makes or serves, and its base for the fields that are agreed now."""
-    rooms, now = loading.rooms, loading.rooms.clock.now()
+    now = loading.rooms.clock.now()
     agreement = loading.agreements[action.link]
     spec = loading.world.mappings[agreement.mapping]
     crm_ref = replace(agreement.crm_ref, id=created) if created and action.side == "crm" else agreement.crm_ref
     books_ref = replace(agreement.books_ref, id=created) if created and action.side == "books" else agreement.books_ref
     if action.verb in ("create", "link"):
         evidence = agreement.evidence or "created"
-        link = Link(action.link, action.entity, agreement.mapping, crm_ref, books_ref, now, evidence)
-        rooms.ledger.put_links(rooms.spec.name, [link], loading.run, now)
+        entries.links.append(Link(action.link, action.entity, agreement.mapping, crm_ref, books_ref, now, evidence))
     base = loading.bases.get(action.link) or Base(action.link, {}, {})
     crm, books = dict(agreement.crm), dict(agreement.books)
     if action.side == "crm":
@@ -327,9 +347,9 @@ def _settle_pair(loading: Loading, action: Action, payload: Row, answer: Answer,
         crm_wrote=wrote,
     )
     loading.bases[action.link] = base
-    rooms.ledger.put_bases(rooms.spec.name, [base])
+    entries.bases.append(base)
     if action.carries:
-        _link_persons(loading, action, payload, answer)
+        _link_persons(loading, entries, action, answer)
 
 
 def _as_row(payload: Row) -> Row:
@@ -348,7 +368,7 @@ def advanced(base: Base, spec: MappingSpec, fields: Sequence[str], crm: Mapping[
     return replace(base, crm=left, books=right)
 
 
-def _link_persons(loading: Loading, action: Action, payload: Row, answer: Answer) -> None:
+def _link_persons(loading: Loading, entries: Entries, action: Action, answer: Answer) -> None:
     """Persons that travelled inside a customer's create: their ids stand in the answer, in the order sent."""
     rooms, now = loading.rooms, loading.rooms.clock.now()
     spec = loading.world.mappings["persons"]
@@ -359,16 +379,14 @@ def _link_persons(loading: Loading, action: Action, payload: Row, answer: Answer
         books = Ref("books", "contact_persons", str(person["contact_person_id"]))
         link_id = content_hash([rooms.spec.name, str(ref), str(books)])[:32]
         known = loading.work.known[ref]
-        rooms.ledger.put_links(
-            rooms.spec.name, [Link(link_id, action.entity, "persons", ref, books, now, "created")], loading.run, now
-        )
-        base = Base(link_id, project(known.raw, spec, "crm"), project(person, spec, "books"), known.stamp, answer.stamp)
-        rooms.ledger.put_bases(rooms.spec.name, [base])
+        entries.links.append(Link(link_id, action.entity, "persons", ref, books, now, "created"))
+        crm, theirs = project(known.raw, spec, "crm"), project(person, spec, "books")
+        entries.bases.append(Base(link_id, crm, theirs, known.stamp, answer.stamp))
 
 
 def _evidence(
     loading: Loading, action: Action, outcome: str, reason: str, request: Row, said: Mapping[str, Any], written: str | None
-) -> None:
+) -> OutcomeRow:
     records = [ref for ref in (action.source, action.target) if ref is not None]
     if action.verb == "create" and written and outcome != "refused":
         records.append(Ref(action.side, action.module, written))
@@ -384,7 +402,7 @@ def _evidence(
         "request": request,
         "answer": said,
     }
-    row = OutcomeRow(
+    return OutcomeRow(
         "write",
         action.entity,
         tuple(dict.fromkeys(records)),
@@ -394,4 +412,3 @@ def _evidence(
         loading.request.actor,
         detail,
     )
-    loading.rooms.ledger.append(loading.rooms.spec.name, loading.run, [row])

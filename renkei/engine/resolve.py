@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from renkei.core.errors import BudgetSpent
@@ -128,8 +128,7 @@ async def _fetch_details(rooms: Rooms, world: World, work: EntityWork, refs: lis
                 work.details += 1
         persons = take_details(rooms, world, [(ref.id, answer) for ref, answer in got])
         mirrors = rooms.ledger.mirrors(rooms.spec.name, "books", "contacts", [ref.id for ref, _ in got])
-        for mirror in mirrors.values():
-            _take_again(rooms, world, work, mirror)
+        _take_again(rooms, world, work, list(mirrors.values()))
         for ref in persons:  # also those that were known as their contact's partner, as they were before this detail
             work.known.pop(ref, None)
         load(rooms, world, work, persons, extracted=True)
@@ -142,10 +141,12 @@ async def _fetch_details(rooms: Rooms, world: World, work: EntityWork, refs: lis
     validate_canonical(rooms, world, work, again)
 
 
-def _take_again(rooms: Rooms, world: World, work: EntityWork, mirror: Mirror) -> None:
-    before = work.known[mirror.ref]
-    take_mirrors(rooms, world, work, [mirror], extracted=before.extracted)
-    work.known[mirror.ref].blocked = before.blocked
+def _take_again(rooms: Rooms, world: World, work: EntityWork, mirrors: Sequence[Mirror]) -> None:
+    """Know these records anew, details included; what else was known of them stays."""
+    before = {mirror.ref: work.known[mirror.ref] for mirror in mirrors}
+    take_mirrors(rooms, world, work, mirrors, extracted=True)
+    for ref, known in before.items():
+        work.known[ref].extracted, work.known[ref].blocked = known.extracted, known.blocked
 
 
 def take_details(rooms: Rooms, world: World, details: list[tuple[str, Row]]) -> list[Ref]:
