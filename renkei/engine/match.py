@@ -27,6 +27,7 @@ class Meetings:
     ambiguous: list[tuple[list[Ref], list[Ref], dict[tuple[str, str], Mapping[str, Any]]]] = field(default_factory=list)
     alone: list[Ref] = field(default_factory=list)
     skipped: list[Ref] = field(default_factory=list)  # by a person's decision
+    overtaken: list[str] = field(default_factory=list)  # holds decided `link REF` where REF has another partner now, or is gone
     taken: dict[Ref, list[dict[str, Any]]] = field(default_factory=dict)  # alone only because a namesake took its candidate
 
 
@@ -128,6 +129,7 @@ def _decided(rooms: Rooms, world: World, work: EntityWork, meetings: Meetings, s
                 if target in work.known and target not in work.linked:
                     strays[target] = work.known[target]
             if target not in strays:
+                meetings.overtaken.append(hold.id)
                 continue
             crm, books = (hold.record, target) if hold.record.side == "crm" else (target, hold.record)
             meetings.pairs.append((crm, books, "decision", {"rule": "decision", "by": decision.actor, "why": decision.reason}))

@@ -101,9 +101,9 @@ def _keep_questions(rooms: Rooms, work: EntityWork, plan: EntityPlan, run: str, 
         hold.id for hold in ledger.open_holds(name) if hold.entity == plan.entity and hold.record in seen and hold.id not in asked
     ]
     ledger.close_holds(name, settled, "no longer a question", run, now)
-    ledger.put_holds(name, plan.holds, run, now)
     waiting = {hold.id for hold, _ in ledger.decisions(name) if hold.record in undone}
     ledger.carry_out(name, [one for one in plan.carried_out if one not in waiting], run, now)
+    ledger.put_holds(name, plan.holds, run, now)  # after that: an answer that was overtaken is asked for anew
     if not work.braked:
         ledger.clear_aside(name, [ref for ref in plan.unaside if ref not in undone])
         ledger.set_aside(name, [row for row in plan.asides if row[0] not in undone], run, now)

@@ -206,10 +206,12 @@ def _plan_mapping(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
         _plan_group(work, draft, rules, lefts, rights, scores)
     unread: set[str] = {item.side for item in work.lists if item.left}
     waiting = {hold.record: hold for hold in rooms.ledger.open_holds(rooms.spec.name) if hold.question == "ambiguous"}
+    waiting |= {hold.record: hold for hold, one in rooms.ledger.decisions(rooms.spec.name) if one.choice.startswith("link ")}
     for ref in meetings.alone:
         if _still_asked(work, draft, work.known[ref], rules, meetings, waiting):
             continue
         _plan_alone(work, draft, spec, work.known[ref], rules, unread)
+    draft.carried_out.update(meetings.overtaken)
     for ref in meetings.skipped:
         draft.asides.append((ref, "decision_skip", ""))
         draft.say(work.known[ref], "skipped", "decision_skip")
@@ -344,8 +346,10 @@ def _plan_group(
 def _still_asked(
     work: EntityWork, draft: Draft, known: Known, rules: PlanRules, meetings: Meetings, waiting: Mapping[Ref, Hold]
 ) -> bool:
-    """A record whose candidate a namesake took, or that was asked about before, is a question until a person answers."""
-    if any(record == str(known.ref) for record, _, _ in rules.decisions) or known.ref in work.quarantine:
+    """A record whose candidate a namesake took, or that was asked about before, is a question until a person answers.
+    So is one that was to be linked to a record which has another partner now, or is gone."""
+    answers = [answer for (record, _, field), answer in rules.decisions.items() if record == str(known.ref) and not field]
+    if any(not choice.startswith("link ") for choice, _ in answers) or known.ref in work.quarantine:
         return False
     found = meetings.taken.get(known.ref) or [dict(item) for item in getattr(waiting.get(known.ref), "candidates", ())]
     if not found or not known.extracted or not known.in_view:
@@ -479,6 +483,7 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
             _plan_crm_person(work, draft, spec, known, rules, accounts, travelling, counts)
         else:
             _plan_books_person(work, draft, spec, known, rules, by_books)
+    draft.carried_out.update(meetings.overtaken)
     for ref in meetings.skipped:
         draft.asides.append((ref, "decision_skip", ""))
         draft.say(work.known[ref], "skipped", "decision_skip")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from company import Company
 
+from renkei.core.records import Link
 from renkei.core.values import Ref
 from renkei.engine.acts import Act
 from renkei.engine.decide import decide, questions
@@ -73,3 +74,28 @@ async def test_a_replayed_row_that_is_right_now_is_written_by_the_next_run(compa
     replay(act(company), [Ref("crm", "Accounts", bad)], None)
     await company.sync(full=False)
     assert company.ledger.link_of("demo", Ref("crm", "Accounts", bad)) is not None
+
+
+@pytest.mark.parametrize("question", ["duplicate", "ambiguous"])
+async def test_an_answer_that_another_link_overtook_is_asked_for_anew_and_nothing_is_created(
+    company: Company, two_firms: tuple[str, str], question: str
+) -> None:
+    account, customer = Ref("crm", "Accounts", two_firms[0]), Ref("books", "contacts", two_firms[1])
+    if question == "ambiguous":
+        company.seed_books("contacts", contact_name="株式会社青空 2", company_name="株式会社青空", contact_type="customer")
+    await company.sync()
+    (hold,) = questions(company.ledger, "demo", question)
+    decide(act(company), [hold["id"]], None, f"link {customer}", "we know them")
+    another = company.seed_crm("Accounts", Account_Name="別会社")
+    link = Link("L", "customers", "accounts", Ref("crm", "Accounts", another), customer, company.clock.now(), "import")
+    company.ledger.put_links("demo", [link], "R", company.clock.now())
+    before = len(company.books())
+    await company.sync()
+    (asked,) = [one for one in questions(company.ledger, "demo") if one["record"] == str(account)]
+    assert asked["choices"][-2:] == ["create", "skip"] and f"link {customer}" not in asked["choices"]
+    assert len(company.books()) == before
+    assert company.ledger.decisions("demo") == []
+    assert company.ledger.link_of("demo", account) is None
+    decide(act(company), [asked["id"]], None, "create", "then a customer of its own")
+    await company.sync()
+    assert company.ledger.link_of("demo", account) is not None
