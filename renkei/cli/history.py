@@ -121,6 +121,8 @@ def why(record: Annotated[str, typer.Argument(help="crm:Accounts:ID, books:conta
     for one in found["story"]:
         lines.append(f"  {local(one['at'])}  {one['outcome']}: {one['reason']}  (run {one['run']}, by {one['actor']})")
         lines += shown_changes(one["changes"])
+        if one["edited_at"]:
+            lines.append(f"      edited by {one['edited_by']} at {local(one['edited_at'])}")
         lines += [f"      candidate {candidate_words(item)}" for item in one["candidates"]]
     show(found, "\n".join(lines))
 

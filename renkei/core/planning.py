@@ -321,6 +321,7 @@ def plan_create(
             needs=tuple(needs), stamp=source.stamp, calls=1.0 if side == "books" else 0.01,
             rank=(3 if needs else 2, _newest_first(source.stamp)),
             link=content_hash([rules.connection, key])[:32], carries=tuple(ref for ref, _ in persons),
+            edited_by=_edited_by(source), edited_at=source.stamp,
         )
     )  # fmt: skip
     draft.creating[source.ref] = key
@@ -453,6 +454,11 @@ def _link_or_write_crm(
     return [key]
 
 
+def _edited_by(source: Known) -> str:
+    user = source.raw.get("Modified_By")
+    return str(user["id"]) if isinstance(user, dict) and user.get("id") else ""
+
+
 def _write_books(
     draft: Draft,
     spec: MappingSpec,
@@ -484,6 +490,7 @@ def _write_books(
             changes=tuple(Change(step.spec.name, "books", step.before, step.after, step.cell.reason) for step in steps),
             reason=steps[0].cell.reason, needs=needs, stamp=books.stamp, calls=1.0,
             rank=(1, _newest_first(books.stamp)), link=link_id,
+            edited_by=_edited_by(crm), edited_at=crm.stamp,
         )
     )  # fmt: skip
 

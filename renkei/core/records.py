@@ -215,6 +215,8 @@ class Action:
     link: str = ""  # the link that this serves, or will make
     aside: bool = False  # the record that a create makes is a copy: set aside, not linked
     carries: tuple[Ref, ...] = ()  # CRM contacts that travel inside a customer's create, in the order of contact_persons
+    edited_by: str = ""  # the id of the CRM user who made the change on its own side; Books does not tell
+    edited_at: datetime | None = None  # and when
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from renkei.core.errors import AnswerUnknown, BudgetSpent, TryAgain
 from renkei.core.mapping import MappingSpec, take_person
 from renkei.core.planning import ACTIVE, project
 from renkei.core.records import Action, Agreement, Answer, Base, Intent, IntentState, Link, OutcomeRow, Row
-from renkei.core.values import Ref, content_hash
+from renkei.core.values import Ref, content_hash, time_text
 from renkei.engine.extract import stamp_of
 from renkei.engine.recall import the_chosen
 from renkei.engine.work import LOCK_TTL, EntityWork, Request, Rooms, World
@@ -384,6 +384,11 @@ def _link_persons(loading: Loading, entries: Entries, action: Action, answer: An
         entries.bases.append(Base(link_id, crm, theirs, known.stamp, answer.stamp))
 
 
+def _name_of(loading: Loading, user: str) -> str:
+    """A CRM user by e-mail, as the survey knows them; `unknown` where the side does not tell who made a change."""
+    return (loading.world.lookups.table("owners", "crm") or {}).get(user, user) or "unknown"
+
+
 def _evidence(
     loading: Loading, action: Action, outcome: str, reason: str, request: Row, said: Mapping[str, Any], written: str | None
 ) -> OutcomeRow:
@@ -401,6 +406,8 @@ def _evidence(
         "changes": changes,
         "request": request,
         "answer": said,
+        "edited_by": _name_of(loading, action.edited_by),
+        "edited_at": action.edited_at and time_text(action.edited_at),
     }
     return OutcomeRow(
         "write",

@@ -16,6 +16,7 @@ def story(ledger: Ledger, connection: str, ref: Ref) -> dict[str, Any]:
         told.append(
             {
                 "at": time_text(row.at), "run": run, "actor": row.actor, "edited_by": row.detail.get("edited_by", "unknown"),
+                "edited_at": row.detail.get("edited_at"),
                 "outcome": row.outcome, "reason": row.reason, "changes": plain(row.detail.get("changes", [])),
                 "candidates": plain(row.detail.get("candidates", [])),
             }
