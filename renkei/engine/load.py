@@ -22,6 +22,7 @@ from renkei.engine.recall import the_chosen
 from renkei.engine.work import LOCK_TTL, EntityWork, Request, Rooms, World
 
 CALL_OF = {"create": "create", "remove": "remove"}  # every other verb is an update
+CHECK_AGAIN = 600.0  # seconds after which a long load looks once more for records that changed under it
 CRM_BATCH = 100  # crm-v8.md section 5.1
 OUTCOME_OF = {"create": "created", "link": "linked", "remove": "removed"}
 BOOKS_AT_ONCE = 20  # journalled together; the client itself bounds what is in flight
@@ -70,12 +71,17 @@ async def load(rooms: Rooms, request: Request, world: World, work: EntityWork, r
     stale = work.stale | await _stale(loading, [action for action in work.plan.actions if action.key not in work.stale])
     waiting = [action for action in work.plan.actions if action.key not in stale]
     loading.results.update({key: Result("refused", "stale") for key in stale})
-    sent = 0
+    sent, checked = 0, rooms.clock.elapsed()
     while waiting:
         ready, waiting = _ready(loading, waiting)
         if not ready:
             break
         for batch in _batches(ready):
+            if rooms.clock.elapsed() - checked > CHECK_AGAIN and not loading.stopped:
+                left = [action for action in work.plan.actions if action.key not in loading.results]
+                loading.results.update({key: Result("refused", "stale") for key in await _stale(loading, left)})
+                checked = rooms.clock.elapsed()
+            batch = [action for action in batch if action.key not in loading.results]
             if loading.stopped:
                 loading.results.update({action.key: Result("blocked", loading.stopped) for action in batch})
                 continue

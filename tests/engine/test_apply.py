@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from company import Company
@@ -13,6 +14,7 @@ from company import Company
 from renkei.core.connection import Brakes
 from renkei.core.errors import AnotherRun, AskedWrongly, PlanStale
 from renkei.core.values import Ref
+from renkei.engine import load as loading
 from renkei.engine.apply import read_file
 from renkei.engine.work import LOCK_TTL
 
@@ -153,3 +155,30 @@ async def test_an_hourly_run_asks_for_no_metadata(company: Company) -> None:
         report = await run_sequence(rooms, Request(actor="test"))
         assert rooms.crm.calls().get("metadata", 0) == 0 and rooms.books.calls().get("metadata", 0) == 0
     assert report.calls["crm"] <= 2 * 2 + 2 and report.calls["books"] <= 2 + 2
+
+
+async def test_a_record_edited_while_a_long_load_is_on_its_way_is_refused_and_taken_by_the_next_run(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await company.sync()
+    accounts = [one for one, row in company.crm().items() if row.get("renkei_books_id")]
+    for account in accounts:
+        company.edit_crm("Accounts", account, Website=f"https://{account}.example.jp")
+    last, account = min((company.crm()[one]["renkei_books_id"], one) for one in accounts)  # in the second batch
+    monkeypatch.setattr(loading, "CHECK_AGAIN", -1.0)  # between any two batches, not only after ten minutes
+    honest, batches = loading._send, 0
+
+    async def edited_meanwhile(*given: Any) -> None:
+        nonlocal batches
+        batches += 1
+        if batches == 1:
+            company.edit_books("contacts", last, notes="edited meanwhile")
+        await honest(*given)
+
+    monkeypatch.setattr(loading, "_send", edited_meanwhile)
+    report = await company.sync(full=False, entities=("customers",))
+    assert batches > 1 and report.entities["customers"]["outcomes"]["refused"] == 2
+    assert company.books()[last]["website"] != f"https://{account}.example.jp"
+    monkeypatch.setattr(loading, "_send", honest)
+    assert (await company.sync(full=False)).status == "green"
+    assert company.books()[last]["website"] == f"https://{account}.example.jp"
