@@ -11,7 +11,7 @@ from renkei.core.planning import WORST, EntityPlan, project
 from renkei.core.ports import Settled
 from renkei.core.records import OUTCOMES, MirrorRow, OutcomeRow, Row, Verdict, Watermark
 from renkei.core.values import Ref, Side
-from renkei.engine.extract import keys_by_row, list_hash, pages_of, stamp_of
+from renkei.engine.extract import keys_by_row, list_hashes, pages_of, stamp_of
 from renkei.engine.load import Result, advanced
 from renkei.engine.publish import holder_keys, shows_what_was_sent, tie_out
 from renkei.engine.resolve import take_details
@@ -173,7 +173,7 @@ def _take_echoes(
 ) -> datetime | None:
     ledger, name = rooms.ledger, rooms.spec.name
     by_id = {str(row["id"]) if side == "crm" else books_id(module, row): row for row in rows}
-    hashes = {row_id: list_hash(rooms, world, side, module, row, outside=outside) for row_id, row in by_id.items()}
+    hashes = list_hashes(rooms, world, side, module, by_id.items(), outside=by_id.keys() if outside else ())
     changed = ledger.changed(name, side, module, hashes)
     links = ledger.links(name, side, module, changed)
     bases = ledger.bases(name, [link.id for link in links.values()])
