@@ -68,7 +68,7 @@ async def load(rooms: Rooms, request: Request, world: World, work: EntityWork, r
     """Carry out work.plan. `done` holds how each action of the run has ended so far, by key, and takes these in too."""
     assert work.plan is not None
     loading = Loading(rooms, request, world, work, run, {one.link: one for one in work.plan.agreements}, dict(work.bases), done)
-    stale = work.stale | await _stale(loading, [action for action in work.plan.actions if action.key not in work.stale])
+    stale = work.stale | await _changed_since(loading, [one for one in work.plan.actions if one.key not in work.stale])
     waiting = [action for action in work.plan.actions if action.key not in stale]
     loading.results.update({key: Result("refused", "stale") for key in stale})
     sent, checked = 0, rooms.clock.elapsed()
@@ -79,7 +79,7 @@ async def load(rooms: Rooms, request: Request, world: World, work: EntityWork, r
         for batch in _batches(ready):
             if rooms.clock.elapsed() - checked > CHECK_AGAIN and not loading.stopped:
                 left = [action for action in work.plan.actions if action.key not in loading.results]
-                loading.results.update({key: Result("refused", "stale") for key in await _stale(loading, left)})
+                loading.results.update({key: Result("refused", "stale") for key in await _changed_since(loading, left)})
                 checked = rooms.clock.elapsed()
             batch = [action for action in batch if action.key not in loading.results]
             if loading.stopped:
@@ -122,6 +122,15 @@ def _batches(actions: Sequence[Action]) -> Iterator[list[Action]]:
         size = CRM_BATCH if side == "crm" else BOOKS_AT_ONCE
         for start in range(0, len(members), size):
             yield members[start : start + size]
+
+
+async def _changed_since(loading: Loading, actions: Sequence[Action]) -> set[str]:
+    """Keys of actions that are stale. Where the day's calls do not suffice to tell, nothing is written."""
+    try:
+        return await _stale(loading, actions)
+    except BudgetSpent:
+        loading.stopped, loading.work.budget_ended = "budget", True
+        return set()
 
 
 async def _stale(loading: Loading, actions: Sequence[Action]) -> set[str]:

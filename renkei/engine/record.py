@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from renkei.core.errors import BudgetSpent
 from renkei.core.planning import WORST, EntityPlan, project
 from renkei.core.ports import Settled
 from renkei.core.records import OUTCOMES, MirrorRow, OutcomeRow, Row, Verdict, Watermark
@@ -28,7 +29,10 @@ async def record(
     assert plan is not None
     final = {verdict.record: _final(verdict, results) for verdict in plan.verdicts}
     undone = {verdict.record for verdict in plan.verdicts if final[verdict.record] != (verdict.outcome, verdict.reason)}
-    read_to = await _closing_read(rooms, world, work, plan, results, final)
+    try:
+        read_to = await _closing_read(rooms, world, work, plan, results, final)
+    except BudgetSpent:  # the next run reads the list from the same watermark and meets our writes there
+        work.budget_ended, read_to = True, {}
     name, now = rooms.spec.name, rooms.clock.now()
     counts = dict.fromkeys(reversed(OUTCOMES), 0)
     for outcome, _ in final.values():
