@@ -1,4 +1,4 @@
-"""The stages of a run as Prefect tasks: one task a stage and entity, never one a record (docs/decisions/0007-prefect.md).
+"""The stages of a run as Prefect tasks: one task a stage and entity, never one a record (docs/decisions/0008-prefect.md).
 
 A task gives an operator a line in Prefect's pages with name, tags, duration and log, and a second attempt where that is
 harmless. What a run knows and has done stands in the ledger; no result of a task is kept or hashed.
@@ -7,7 +7,8 @@ harmless. What a run knows and has done stands in the ledger; no result of a tas
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import fields
+from copy import copy
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -84,7 +85,7 @@ def as_task(
 
 async def extract_anew(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> None:
     """Extract so that it may be tried again: nothing of a list that was read by half stays in the work."""
-    begun = EntityWork(work.entity, work.full, work.rules, work.settings, notes=[*work.notes])
+    begun = replace(work, **{field.name: copy(getattr(work, field.name)) for field in fields(work)})
     await ENGINE.extract(rooms, request, world, begun, run)
     for field in fields(work):
         setattr(work, field.name, getattr(begun, field.name))
