@@ -40,7 +40,7 @@ from sqlalchemy.types import Text
 
 from renkei.core.errors import AskedWrongly, Bug, LedgerUnavailable
 
-AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+AnyRow: TypeAlias = Row[Any]
 
 BUSY_SECONDS = 30
 _SQLITE_SETTINGS = (

@@ -70,7 +70,7 @@ class Documents(Database):
                 documents.c.connection == connection, documents.c.module == module, self._among(documents.c.id, ids)
             )
         )
-        return {row[0]: row[1] for row in rows}
+        return {row.id: row.customer for row in rows}
 
 
 class Calls(Database):

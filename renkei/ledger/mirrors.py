@@ -48,7 +48,7 @@ class Mirrors(Database):
                 _of(connection, side, module), mirrors.c.deleted_at.is_(None), self._among(mirrors.c.id, hashes)
             )
         )
-        known = {row[0]: row[1] for row in rows}
+        known = {row.id: row.hash for row in rows}
         return {record for record, text in hashes.items() if known.get(record) != text}
 
     def put_mirrors(self, connection: str, side: Side, module: str, rows: Sequence[MirrorRow], now: datetime) -> None:
@@ -87,7 +87,7 @@ class Mirrors(Database):
         if not keys:
             return
         present: dict[str, set[_KEY]] = defaultdict(set)
-        for record, rule, value in self._read(
+        for row in self._read(
             select(mirror_keys.c.id, mirror_keys.c.rule, mirror_keys.c.value).where(
                 mirror_keys.c.connection == connection,
                 mirror_keys.c.side == side,
@@ -95,7 +95,7 @@ class Mirrors(Database):
                 self._among(mirror_keys.c.id, keys),
             )
         ):
-            present[record].add((rule, value))
+            present[row.id].add((row.rule, row.value))
         new: list[dict[str, str]] = []
         with self.transaction():
             for record, pairs in keys.items():
@@ -178,8 +178,11 @@ class Mirrors(Database):
     def open_counts(self, connection: str) -> list[tuple[Side, str, str, str, int]]:
         """(side, module, outcome, reason, how many) of what some run must still settle, sorted. Outcome "": new or changed."""
         what = (mirrors.c.side, mirrors.c.module, mirrors.c.outcome, mirrors.c.reason)
-        statement = select(*what, func.count()).where(mirrors.c.connection == connection, mirrors.c.is_open.is_(True))
-        return [(row[0], row[1], row[2], row[3], int(row[4])) for row in self._read(statement.group_by(*what).order_by(*what))]
+        statement = select(*what, func.count().label("many")).where(
+            mirrors.c.connection == connection, mirrors.c.is_open.is_(True)
+        )
+        rows = self._read(statement.group_by(*what).order_by(*what))
+        return [(row.side, row.module, row.outcome, row.reason, int(row.many)) for row in rows]
 
     def open_refs(self, connection: str, outcome: str) -> list[tuple[Ref, str]]:
         """(record, reason) of what is open with this outcome, sorted."""
@@ -231,8 +234,8 @@ class Mirrors(Database):
                 )
                 .order_by(mirror_keys.c.value, mirror_keys.c.id)
             )
-            for value, record in self._read(statement):
-                found[(rule, value)].append(record)
+            for row in self._read(statement):
+                found[(rule, row.value)].append(row.id)
         return dict(found)
 
     def settle(self, connection: str, rows: Sequence[Settled]) -> None:

@@ -87,9 +87,9 @@ class Plans(Database):
             .where(*_in_force(connection, now))
         )
         found: dict[str, set[str]] = {}
-        for released, key in self._read(statement):
-            for brake in value_of(released):
-                found.setdefault(brake, set()).add(key)
+        for row in self._read(statement):
+            for brake in value_of(row.brakes):
+                found.setdefault(brake, set()).add(row.key)
         return found
 
     def use_approvals(self, connection: str, keys: Iterable[str], now: datetime) -> None:
