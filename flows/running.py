@@ -19,10 +19,10 @@ from prefect.states import Cancelled, Completed, Failed
 from renkei.core.connection import ConnectionSpec
 from renkei.core.errors import AnotherRun, AskedWrongly
 from renkei.core.report import brake_lines
-from renkei.core.values import Ref
+from renkei.core.values import Ref, time_text
 from renkei.engine.apply import apply_plan
 from renkei.engine.sequence import Report, run_sequence
-from renkei.engine.slot import leave_word
+from renkei.engine.slot import covering, leave_word
 from renkei.engine.work import ENTITIES, Request, Rooms
 from renkei.house import Settings, load_project, open_house
 from tasks.stages import STAGES
@@ -91,14 +91,20 @@ async def _run(
         rooms.progress = _told_now_and_then(rooms, log.info)
         if request.full or request.plan_only:
             rooms.judge.warm()
+        slot = _slot()
+        if slot is not None and (done := covering(rooms, request, slot)) is not None:
+            return _skipped(rooms, request, f"The slot of {time_text(slot)} is covered by run {done.id}.", done.id)
         try:
             report = await body(rooms, request)
         except AnotherRun as error:
-            left = leave_word(rooms, request, error)
-            log.warning("%s The ledger's run %s says so.", error, left)
-            return Cancelled(name="Skipped", message=f"{error.what} See: renkei runs show {left}")
+            return _skipped(rooms, request, error.what, error.run)
     await acreate_table_artifact(table_of(report), key=artifact_key(request, report), description=text_of(report))
     return state_of(report)
+
+
+def _skipped(rooms: Rooms, request: Request, why: str, instead: str) -> State[Any]:
+    left = leave_word(rooms, request, why, instead)
+    return Cancelled(name="Skipped", message=f"{why} See: renkei runs show {left}")
 
 
 def state_of(report: Report) -> State[Any]:
@@ -161,9 +167,14 @@ def _words(report: Report) -> str:
 
 def _actor() -> str:
     """The schedule, or someone at Prefect, whose open-source server knows no names."""
+    return "prefect" if _slot() is None else "schedule"
+
+
+def _slot() -> datetime | None:
+    """The time for which the schedule meant this run; None for one that somebody asked for."""
     context = FlowRunContext.get()
-    scheduled = context is not None and context.flow_run is not None and context.flow_run.auto_scheduled
-    return "schedule" if scheduled else "prefect"
+    run = None if context is None else context.flow_run
+    return run.expected_start_time if run is not None and run.auto_scheduled else None
 
 
 def _entities(chosen: Sequence[str] | None) -> tuple[str, ...]:

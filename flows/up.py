@@ -72,12 +72,12 @@ def up(
 
         server = start("server", "prefect", "server", "start", "--host", HOST, "--port", str(port))
         sandbox = start("sandbox", "renkei", "sandbox", "serve", "--port", str(sandbox_port), "--seed", seed, "--limits", "off")
-        sandbox.wait_until(lambda: b"\n" in sandbox.log.read_bytes())
+        sandbox.wait_until(lambda: sandbox.log.read_bytes().startswith(b"{") and b"}\n" in sandbox.log.read_bytes())
         address = json.loads(sandbox.log.read_bytes().splitlines()[0])
         for name in ("client_id", "client_secret", "refresh_token"):
             ours[f"RENKEI_DEMO_{name.upper()}"] = address[name]
         server.wait_until(lambda: _answers(f"{page}/api/health"))
-        worker = start("worker", "prefect", "worker", "start", "--pool", POOL, "--type", "process")
+        worker = start("worker", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--limit", "4")
         worker.wait_until(lambda: _answers(f"{page}/api/work_pools/{POOL}"))  # a worker makes its pool
         start("deployments", "prefect", "--no-prompt", "deploy", "--all").wait_for_its_end()
         yield Up(page, address["crm"], ours)

@@ -12,8 +12,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -139,7 +141,8 @@ def test_a_first_night_is_held_its_plan_is_applied_on_request_and_the_hour_has_n
     application, applied = deployed.run("apply/demo", **asked)
     assert (application["state_type"], application["state_name"]) == ("COMPLETED", "Amber")
     assert (applied.kind, applied.actor, applied.totals["fingerprint"]) == ("apply", "Sato", held.totals["fingerprint"])
-    assert all(sum(part["writes"].values()) > 0 for part in applied.totals["entities"].values())
+    wrote = {entity: sum(part["writes"].values()) for entity, part in applied.totals["entities"].items()}
+    assert all(wrote.values()), wrote
 
     hour, quiet = deployed.run("hourly/demo")
     assert (hour["state_name"], quiet.full, quiet.flow) == ("Amber", False, "hourly")
@@ -160,7 +163,7 @@ def test_a_first_night_is_held_its_plan_is_applied_on_request_and_the_hour_has_n
 def test_of_two_batches_at_once_one_runs_and_the_other_says_why_not_while_one_record_goes_its_way(deployed: Deployed) -> None:
     sandbox = deployed.here.sandbox
     account = deployed.ask("/_sandbox/state?side=crm&module=Accounts", at=sandbox)["records"][0]["id"]
-    deployed.ask("/_sandbox/faults", {"spec": "slow=2@crm"}, at=sandbox)  # until both have begun
+    deployed.ask("/_sandbox/faults", {"spec": "slow=5@crm"}, at=sandbox)  # until both have begun
     both = [deployed.start("hourly/demo"), deployed.start("nightly/demo")]
     try:
         deployed.until(lambda: any(deployed.ask(f"/flow_runs/{one}")["state_name"] == "Skipped" for one in both))
@@ -179,10 +182,25 @@ def test_of_two_batches_at_once_one_runs_and_the_other_says_why_not_while_one_re
     assert deployed.ledger.verify().broken is None
 
 
-def test_the_deployments_carry_the_connections_crons_in_its_own_time(deployed: Deployed) -> None:
-    for name, cron in (("nightly/demo", "0 2 * * *"), ("hourly/demo", "0 7-22 * * *")):
-        slots = [one["schedule"] for one in deployed.ask(f"/deployments/name/{name}")["schedules"]]
-        assert [(one["cron"], one["timezone"]) for one in slots] == [(cron, "Asia/Tokyo")]
+@pytest.mark.parametrize(("name", "hours"), [("nightly/demo", {2}), ("hourly/demo", set(range(7, 23)))])
+def test_the_next_slots_are_those_of_the_connections_crons_in_its_own_time(
+    deployed: Deployed, name: str, hours: set[int]
+) -> None:
+    """The server itself has planned them: not every SQLAlchemy lets it (docs/decisions/0002)."""
+    asked = {
+        "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+        "deployments": {"id": {"any_": [deployed.ask(f"/deployments/name/{name}")["id"]]}},
+    }
+    slots: list[datetime] = []
+
+    def planned() -> bool:
+        found = deployed.ask("/flow_runs/filter", asked)
+        slots[:] = [datetime.fromisoformat(one["expected_start_time"]) for one in found if one["auto_scheduled"]]
+        return bool(slots)
+
+    deployed.until(planned)
+    there = [one.astimezone(ZoneInfo("Asia/Tokyo")) for one in slots]
+    assert {one.hour for one in there} <= hours and {one.minute for one in there} == {0}
 
 
 def test_what_prefect_keeps_and_every_log_hold_no_credentials(deployed: Deployed, night: tuple[dict[str, Any], Run]) -> None:
