@@ -46,11 +46,12 @@ async def columns_of(address: dict[str, str], folder: str) -> list[str]:
     """The columns that renkei asks for, so that all three ask for the same."""
     from renkei.engine.extract import crm_fields
     from renkei.engine.sequence import survey
+    from renkei.engine.work import Request
     from renkei.house import open_house
 
     project, spec, environ = connected(address, folder)
     async with open_house(project, spec, environ) as rooms:
-        wanted = crm_fields(rooms, await survey(rooms), MODULE)
+        wanted = crm_fields(rooms, await survey(rooms, Request(full=True), RUN), MODULE)
     always = ["id", "Modified_Time", "Modified_By"]
     return [*always, *(name for name in wanted if name not in always)]
 
@@ -82,7 +83,7 @@ async def renkei(address: dict[str, str], columns: list[str], folder: Path) -> M
 
     project, spec, environ = connected(address, str(folder))
     async with open_house(project, spec, environ) as rooms:
-        world = await survey(rooms)
+        world = await survey(rooms, Request(full=True), RUN)
         rooms.judge.judge(f"arrival/crm_{MODULE.lower()}", pd.DataFrame({"id": ["1"]}))  # imports Great Expectations
         work = EntityWork("customers", full=True, rules="", settings=spec.customers)
 

@@ -1,4 +1,4 @@
-"""The stages of a run as Prefect tasks: one task a stage and entity, never one a record (docs/decisions/0008-prefect.md).
+"""The stages of a run as Prefect tasks: one task a stage and entity, never one a record (docs/decisions/0007-prefect.md).
 
 A task gives an operator a line in Prefect's pages with name, tags, duration and log, and a second attempt where that is
 harmless. What a run knows and has done stands in the ledger; no result of a task is kept or hashed.

@@ -11,8 +11,6 @@ from renkei.cli.asked import Asked, counts, desk, local, show
 
 WAITS_FOR = {  # whom a blocked row waits for
     "budget": "more calls, tomorrow",
-    "customer_not_linked": "its customer",
-    "customer_created_first": "its customer, made by the last run",
     "partner_quarantined": "the quarantined partner: renkei quarantine",
     "list_unread": "the nightly run, which reads that list",
     "brake": "a person who releases the brake",
@@ -84,7 +82,8 @@ def _waits(waits: dict[str, Any]) -> Iterator[str]:
     if stopped:
         lines.append(f"a correction at the source: {counts(stopped)}: renkei quarantine")
     for reason, count in waits["blocked"].items():
-        lines.append(f"{WAITS_FOR.get(reason, reason)}: {count} blocked ({reason})")
+        whom = WAITS_FOR.get(reason, "its customer" if reason.startswith("customer_") else "the next run")
+        lines.append(f"{whom}: {count} blocked ({reason})")
     if waits["failed"]:
         lines.append(f"the next run: {waits['failed']} failed: renkei runs show RUN")
     if waits["answers"]:

@@ -306,6 +306,9 @@ def plan_create(
         payload[rules.crm_key] = source.ref.id
     elif module in KEYED_BOOKS_MODULES:
         _add_custom_field(payload, rules.books_key, str(source.ref))
+    for item in spec.fields if side == "books" else ():
+        if item.special == "active" and values.get(item.name) is False:  # a create makes an active one
+            payload[ACTIVE] = False
     if side == "books" and module == "contacts":
         payload["contact_name"] = distinct_label(source.label, source.ref) if distinct else source.label
     if distinct and module == "items":

@@ -177,6 +177,9 @@ class Judge(Protocol):
 
         An unknown suite raises AskedWrongly; `renkei check` has refused that before."""
 
+    def columns(self, suite: str) -> Sequence[str]:
+        """The columns that the suite looks at besides `id`: the others need not be in a frame. AskedWrongly as `judge`."""
+
     def warm(self) -> None:
         """Load the library in the background, so that the first judgement does not wait for it."""
 

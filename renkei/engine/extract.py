@@ -6,13 +6,14 @@ stored; recall gives it its match keys. Nothing here is held in memory but ids, 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import pandas as pd
@@ -23,7 +24,7 @@ from renkei.core.matching import keys_of
 from renkei.core.planning import ListRead
 from renkei.core.records import MirrorRow, Page, QuarantineRow, Row
 from renkei.core.summaries import document_of
-from renkei.core.values import Ref, Side, parse_time, row_digest, time_text
+from renkei.core.values import MISSING, Ref, Side, parse_time, row_digest, time_text
 from renkei.engine.work import (
     MOST_ABSENCES,
     OVERLAP,
@@ -44,7 +45,10 @@ INVOICE_PARTS = (
     "last_modified_time", "invoice_number", "customer_id", "currency_code", "date", "due_date", "status", "total", "balance",
     "last_payment_date",
 )  # fmt: skip
-CHUNK = 4000  # rows kept, checked and stored together: bounds memory, amortises the checker's fixed cost
+CHUNK = 2000  # rows compared together, one row group of the raw copy: a page of the CRM, while the next one travels
+JUDGED = 20_000  # new or changed rows checked and stored together: bounds memory, amortises the checker's fixed cost
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -60,6 +64,7 @@ class _Reading:
     newest: datetime | None = None
     served_at: datetime | None = None
     buffer: list[tuple[str, datetime | None, Row]] = field(default_factory=list)
+    fresh: list[MirrorRow] = field(default_factory=list)
     outside: set[str] = field(default_factory=set)
 
 
@@ -79,19 +84,22 @@ class Snapshot:
             self._writer.close()
 
     def add(self, rows: Sequence[tuple[str, datetime | None, Row]]) -> None:
+        """Append rows as one row group."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         table = pa.table(
             {
                 "id": pa.array([row_id for row_id, _, _ in rows], pa.string()),
-                "stamp": pa.array([stamp and time_text(stamp) for _, stamp, _ in rows], pa.string()),
+                "stamp": pa.array([stamp for _, stamp, _ in rows], pa.timestamp("us", tz="UTC")),
                 "row": pa.array([orjson.dumps(row) for _, _, row in rows], pa.binary()),
             }
         )
         if self._writer is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pq.ParquetWriter(self.path, table.schema, compression="zstd", compression_level=1)
+            self._writer = pq.ParquetWriter(
+                self.path, table.schema, compression="zstd", compression_level=1, use_dictionary=False, write_statistics=["id"]
+            )  # no two rows are alike
         self._writer.write_table(table)
         self.rows += len(rows)
 
@@ -135,11 +143,14 @@ async def read_list(rooms: Rooms, request: Request, world: World, work: EntityWo
     reading = _Reading(side, module, since, complete=since is None or module == "items")
     path = rooms.data / "snapshots" / name / run / f"{side}-{module}.parquet"
     with Snapshot(path) as snapshot:
-        async for page, outside in pages_of(rooms, world, work, side, module, since, first=watermark is None):
-            if outside:
-                reading.outside |= {str(row["id"]) for row in page.rows}
-            _take(rooms, world, work, reading, page, snapshot, run)
-        _store(rooms, world, work, reading, snapshot, run)
+        coming = pages_of(rooms, world, work, side, module, since, first=watermark is None)
+        async with aclosing(_ahead(coming)) as pages:
+            async for page, outside in pages:
+                if outside:
+                    reading.outside |= {str(row["id"]) for row in page.rows}
+                _take(rooms, world, work, reading, page, snapshot, run)
+        _compare(rooms, world, work, reading, snapshot)
+        _store(rooms, work, reading, run)
     gone = await _gone(rooms, world, work, reading, since)
     if gone:
         ledger.mark_deleted(name, side, module, gone, rooms.clock.now())
@@ -176,9 +187,23 @@ def crm_fields(rooms: Rooms, world: World, module: str) -> list[str]:
     return sorted(fields)
 
 
+async def _ahead(pages: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """The same pages; the next one is asked for before this one is handed on, and travels while it is being stored."""
+    async with aclosing(pages):
+        coming = asyncio.ensure_future(anext(pages, None))
+        try:
+            while (page := await coming) is not None:
+                coming = asyncio.ensure_future(anext(pages, None))
+                await asyncio.sleep(0)  # no waiting: the other task runs until its request has left
+                yield page
+        finally:
+            coming.cancel()
+            await asyncio.wait([coming])
+
+
 async def pages_of(
     rooms: Rooms, world: World, work: EntityWork, side: Side, module: str, since: datetime | None, *, first: bool = False
-) -> AsyncIterator[tuple[Page, bool]]:
+) -> AsyncGenerator[tuple[Page, bool], None]:
     """The pages of one list, each with whether its rows are outside the view. Those of a CRM module with a view come too, as
     far as matching needs them. `first`: the list was never read before, so a long one is read a second time."""
     if side == "books":
@@ -239,7 +264,9 @@ def _take(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, page:
             _add_up(work, row)
     reading.rows = len(reading.seen)
     if len(reading.buffer) >= CHUNK:
-        _store(rooms, world, work, reading, snapshot, run)
+        _compare(rooms, world, work, reading, snapshot)
+    if len(reading.fresh) >= JUDGED:
+        _store(rooms, work, reading, run)
     rooms.progress("extract", work.entity, reading.rows, None)
 
 
@@ -249,42 +276,56 @@ def _add_up(work: EntityWork, row: Row) -> None:
         work.tally.add(document_of(row))
 
 
-def _store(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, snapshot: Snapshot, run: str) -> None:
-    """Compare a chunk with the mirrors; check and keep what differs."""
+def _compare(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, snapshot: Snapshot) -> None:
+    """Keep a chunk raw and compare it with the mirrors; what differs waits in `reading.fresh`."""
     buffer, reading.buffer = reading.buffer, []
     if not buffer:
         return
     snapshot.add(buffer)
-    side, module, name = reading.side, reading.module, rooms.spec.name
-    hashes = {row_id: list_hash(rooms, world, side, module, row, outside=row_id in reading.outside) for row_id, _, row in buffer}
-    changed = rooms.ledger.changed(name, side, module, hashes)
-    same = [row_id for row_id in hashes if row_id not in changed]
-    work.unchanged.setdefault((side, module), set()).update(same)
-    fresh = [(row_id, stamp, row) for row_id, stamp, row in buffer if row_id in changed]
+    side, module = reading.side, reading.module
+    hashes = list_hashes(rooms, world, side, module, ((row_id, row) for row_id, _, row in buffer), outside=reading.outside)
+    changed = rooms.ledger.changed(rooms.spec.name, side, module, hashes)
+    work.unchanged.setdefault((side, module), set()).update(hashes.keys() - changed)
+    reading.fresh += [
+        MirrorRow(row_id, stamp, hashes[row_id], row, None, row_id not in reading.outside)
+        for row_id, stamp, row in buffer
+        if row_id in changed
+    ]
+
+
+def _store(rooms: Rooms, work: EntityWork, reading: _Reading, run: str) -> None:
+    """Check what is new or changed, and store it."""
+    fresh, reading.fresh = reading.fresh, []
     if not fresh:
         return
-    judge_arrival(rooms, work, side, module, [(row_id, row) for row_id, _, row in fresh if row_id not in reading.outside])
-    rows = [MirrorRow(row_id, stamp, hashes[row_id], row, None, row_id not in reading.outside) for row_id, stamp, row in fresh]
-    refused = [one for row_id, _, _ in fresh for one in work.fresh_quarantine.get(Ref(side, module, row_id), ())]
+    side, module, name = reading.side, reading.module, rooms.spec.name
+    judge_arrival(rooms, work, side, module, [(one.id, one.row) for one in fresh if one.in_view])
+    bad = work.fresh_quarantine
+    refused = [row for one in fresh for row in bad.get(Ref(side, module, one.id), ())] if bad else []
     with rooms.ledger.transaction():  # a run that ends here, or only plans, has told the next one which rows to check again
-        rooms.ledger.put_mirrors(name, side, module, rows, rooms.clock.now())
+        rooms.ledger.put_mirrors(name, side, module, fresh, rooms.clock.now())
         rooms.ledger.put_quarantine(name, refused, run, rooms.clock.now())
 
 
-def list_hash(rooms: Rooms, world: World, side: Side, module: str, row: Row, *, outside: bool = False) -> str:
-    """Hash of what matters of a list row: its stamp, what the mappings, the link key and the status say, and whether it
-    stands outside the view."""
+def list_hashes(
+    rooms: Rooms, world: World, side: Side, module: str, rows: Iterable[tuple[str, Row]], *, outside: Collection[str] = ()
+) -> dict[str, str]:
+    """Hash of what matters of list rows, by id: their stamp, what the mappings, the link key and the status say, and whether
+    they stand outside the view."""
     if side == "crm":
-        return row_digest(["outside", row_digest(row)]) if outside else row_digest(row)
+        return {
+            row_id: row_digest(["outside", row_digest(row)]) if row_id in outside else row_digest(row) for row_id, row in rows
+        }
     if module == "invoices":
-        return row_digest([row.get(name) for name in INVOICE_PARTS])
-    return row_digest(_books_parts(rooms, world, module, row))
+        return {row_id: row_digest([row.get(name) for name in INVOICE_PARTS]) for row_id, row in rows}
+    paths = _books_paths(rooms, world, module)
+    return {row_id: row_digest(_books_parts(row, paths)) for row_id, row in rows}
 
 
-def _books_parts(rooms: Rooms, world: World, module: str, row: Row) -> list[Any]:
+def _books_parts(row: Row, paths: Iterable[str]) -> list[Any]:
     parts: list[Any] = [row.get("last_modified_time"), row.get("status"), row.get("customer_sub_type"), row.get("contact_type")]
     parts.append(row.get("is_linked_with_zohocrm"))
-    for path in _books_paths(rooms, world, module):
+    for path in paths:
         value = get_path(row, path)
         parts.append(None if not isinstance(value, (str, int, float, bool, list, dict)) else value)
     return parts
@@ -322,23 +363,22 @@ def judge_arrival(rooms: Rooms, work: EntityWork, side: Side, module: str, rows:
     """Check raw rows against `arrival/<side>_<module>`; failing rows wait in `work.fresh_quarantine`."""
     if not rows or module == rooms.summaries.receivables:  # written by us, checked by the tie-out
         return
-    frame = pd.DataFrame.from_records([row for _, row in rows])
-    frame = frame.drop(columns=[column for column in ("id",) if column in frame.columns])
-    frame.insert(0, "id", pd.Series([row_id for row_id, _ in rows], dtype="string"))
-    judgement = rooms.judge.judge(f"arrival/{side}_{module.lower()}", frame)
+    suite = f"arrival/{side}_{module.lower()}"
+    columns = {name: [row.get(name, MISSING) for _, row in rows] for name in rooms.judge.columns(suite)}
+    judgement = rooms.judge.judge(suite, pd.DataFrame({"id": [row_id for row_id, _ in rows], **columns}, dtype=object))
     for failure in judgement.failures:
         ref = Ref(side, module, failure.id)
         work.fresh_quarantine.setdefault(ref, []).append(
             QuarantineRow(ref, work.entity, failure.rule, failure.field, failure.words, failure.value)
         )
     for rule in judgement.table:
-        work.notes.append(f"arrival/{side}_{module.lower()}: {rule} does not hold")
+        work.notes.append(f"{suite}: {rule} does not hold")
 
 
 async def _gone(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, since: datetime | None) -> list[str]:
     """Ids of known records that are proven to be deleted: in the CRM's deleted list, or absent and confirmed one by one."""
     name, side, module = rooms.spec.name, reading.side, reading.module
-    known = rooms.ledger.mirror_ids(name, side, module) if reading.complete else set()
+    known = _known_before(rooms, reading)
     gone: set[str] = set()
     if side == "crm" and (since is not None or known - reading.seen):
         notices = await rooms.crm.deleted(module, since)
@@ -361,6 +401,14 @@ async def _gone(rooms: Rooms, world: World, work: EntityWork, reading: _Reading,
     return sorted(gone)
 
 
+def _known_before(rooms: Rooms, reading: _Reading) -> set[str]:
+    """Ids of the known records among which some may be absent from a complete list: none where as many are known as came."""
+    name, side, module = rooms.spec.name, reading.side, reading.module
+    if not reading.complete or rooms.ledger.mirror_count(name, side, module) == len(reading.seen):
+        return set()
+    return rooms.ledger.mirror_ids(name, side, module)
+
+
 async def _extract_only(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> None:
     """Read single records and their partners by id; no list is read, nothing is concluded from absence."""
     wanted: dict[tuple[Side, str], set[str]] = {}
@@ -376,7 +424,8 @@ async def _extract_only(rooms: Rooms, request: Request, world: World, work: Enti
         path = rooms.data / "snapshots" / rooms.spec.name / run / f"{side}-{module}.parquet"
         with Snapshot(path) as snapshot:
             _take(rooms, world, work, reading, Page(list(rows.values()), rooms.clock.now(), 1), snapshot, run)
-            _store(rooms, world, work, reading, snapshot, run)
+            _compare(rooms, world, work, reading, snapshot)
+            _store(rooms, work, reading, run)
         rooms.ledger.open_mirrors(rooms.spec.name, [Ref(side, module, row_id) for row_id in rows], side=side, module=module)
         work.unchanged.pop((side, module), None)
         work.lists.append(ListRead(side, module, False, len(rows), len(rows), None, None, None))

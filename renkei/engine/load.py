@@ -68,7 +68,7 @@ async def load(rooms: Rooms, request: Request, world: World, work: EntityWork, r
     """Carry out work.plan. `done` holds how each action of the run has ended so far, by key, and takes these in too."""
     assert work.plan is not None
     loading = Loading(rooms, request, world, work, run, {one.link: one for one in work.plan.agreements}, dict(work.bases), done)
-    stale = work.stale | await _stale(loading, [action for action in work.plan.actions if action.key not in work.stale])
+    stale = work.stale | await _changed_since(loading, [one for one in work.plan.actions if one.key not in work.stale])
     waiting = [action for action in work.plan.actions if action.key not in stale]
     loading.results.update({key: Result("refused", "stale") for key in stale})
     sent, checked = 0, rooms.clock.elapsed()
@@ -79,7 +79,7 @@ async def load(rooms: Rooms, request: Request, world: World, work: EntityWork, r
         for batch in _batches(ready):
             if rooms.clock.elapsed() - checked > CHECK_AGAIN and not loading.stopped:
                 left = [action for action in work.plan.actions if action.key not in loading.results]
-                loading.results.update({key: Result("refused", "stale") for key in await _stale(loading, left)})
+                loading.results.update({key: Result("refused", "stale") for key in await _changed_since(loading, left)})
                 checked = rooms.clock.elapsed()
             batch = [action for action in batch if action.key not in loading.results]
             if loading.stopped:
@@ -122,6 +122,15 @@ def _batches(actions: Sequence[Action]) -> Iterator[list[Action]]:
         size = CRM_BATCH if side == "crm" else BOOKS_AT_ONCE
         for start in range(0, len(members), size):
             yield members[start : start + size]
+
+
+async def _changed_since(loading: Loading, actions: Sequence[Action]) -> set[str]:
+    """Keys of actions that are stale. Where the day's calls do not suffice to tell, nothing is written."""
+    try:
+        return await _stale(loading, actions)
+    except BudgetSpent:
+        loading.stopped, loading.work.budget_ended = "budget", True
+        return set()
 
 
 async def _stale(loading: Loading, actions: Sequence[Action]) -> set[str]:
@@ -254,15 +263,19 @@ async def _books(rooms: Rooms, action: Action, payload: Row) -> Answer:
             return await rooms.books.add_person(str(payload["contact_id"]), body)
         assert action.target is not None
         return await rooms.books.update_person(action.target.id, {**body, "contact_id": payload["contact_id"]})
+    body = {name: value for name, value in payload.items() if name != ACTIVE}
     if action.verb == "create":
         key = _outward_key(rooms, action)
-        answer = await rooms.books.put_by_key(action.module, rooms.spec.books_key, key, payload)
+        answer = await rooms.books.put_by_key(action.module, rooms.spec.books_key, key, body)
         if not answer.ok and answer.code == "3062" and action.source is not None and action.module == "contacts":
-            label = f"{str(payload['contact_name'])[:191]} ({action.source.id[-6:]})"
-            return await rooms.books.put_by_key(action.module, rooms.spec.books_key, key, {**payload, "contact_name": label})
+            label = f"{str(body['contact_name'])[:191]} ({action.source.id[-6:]})"
+            answer = await rooms.books.put_by_key(action.module, rooms.spec.books_key, key, {**body, "contact_name": label})
+        if ACTIVE in payload and answer.ok and answer.id:
+            switched = await rooms.books.set_active(action.module, answer.id, bool(payload[ACTIVE]))
+            return answer if switched.ok else switched
         return answer
     assert action.target is not None
-    rest, person = take_person({name: value for name, value in payload.items() if name != ACTIVE})
+    rest, person = take_person(body)
     answer = Answer(True, action.target.id)
     if person is not None and "contact_person_id" in person:
         answer = await rooms.books.update_person(str(person["contact_person_id"]), {**person, "contact_id": action.target.id})
@@ -315,7 +328,8 @@ def _confirm(loading: Loading, entries: Entries, action: Action, intent: str, pa
         entries.asides.append((written, action.reason, ""))
     elif action.link:
         _settle_pair(loading, entries, action, payload, answer, created)
-    if action.side == "books" and action.module == "contacts" and answer.record and written is not None:
+    # of an individual whose person alone was written, the answer shows that person, not the customer
+    if action.side == "books" and written is not None and answer.record and "contact_persons" in answer.record:
         loading.work.written[written.id] = answer.record
     if action.verb == "remove" and action.target is not None:
         entries.gone.append(action.target)
@@ -340,7 +354,10 @@ def _settle_pair(loading: Loading, entries: Entries, action: Action, payload: Ro
     if action.side == "crm":
         crm |= project(_as_row(payload), spec, "crm")
     else:
-        books |= project(answer.record or _as_row(payload), spec, "books")
+        shown = answer.record or _as_row(payload)
+        if ACTIVE in payload:  # switched by a call of its own, which shows no record
+            shown = {**shown, "status": "active" if payload[ACTIVE] else "inactive"}
+        books |= project(shown, spec, "books")
     fields = agreement.agreed if action.verb in ("create", "link") else tuple(change.field for change in action.changes)
     if action.verb == "link":
         fields = (*fields, *(change.field for change in action.changes))

@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from renkei.core.errors import BudgetSpent
 from renkei.core.planning import WORST, EntityPlan, project
 from renkei.core.ports import Settled
 from renkei.core.records import OUTCOMES, MirrorRow, OutcomeRow, Row, Verdict, Watermark
 from renkei.core.values import Ref, Side
-from renkei.engine.extract import keys_by_row, list_hash, pages_of, stamp_of
+from renkei.engine.extract import keys_by_row, list_hashes, pages_of, stamp_of
 from renkei.engine.load import Result, advanced
 from renkei.engine.publish import holder_keys, shows_what_was_sent, tie_out
 from renkei.engine.resolve import take_details
@@ -28,7 +29,10 @@ async def record(
     assert plan is not None
     final = {verdict.record: _final(verdict, results) for verdict in plan.verdicts}
     undone = {verdict.record for verdict in plan.verdicts if final[verdict.record] != (verdict.outcome, verdict.reason)}
-    read_to = await _closing_read(rooms, world, work, plan, results, final)
+    try:
+        read_to = await _closing_read(rooms, world, work, plan, results, final)
+    except BudgetSpent:  # the next run reads the list from the same watermark and meets our writes there
+        work.budget_ended, read_to = True, {}
     name, now = rooms.spec.name, rooms.clock.now()
     counts = dict.fromkeys(reversed(OUTCOMES), 0)
     for outcome, _ in final.values():
@@ -173,7 +177,7 @@ def _take_echoes(
 ) -> datetime | None:
     ledger, name = rooms.ledger, rooms.spec.name
     by_id = {str(row["id"]) if side == "crm" else books_id(module, row): row for row in rows}
-    hashes = {row_id: list_hash(rooms, world, side, module, row, outside=outside) for row_id, row in by_id.items()}
+    hashes = list_hashes(rooms, world, side, module, by_id.items(), outside=by_id.keys() if outside else ())
     changed = ledger.changed(name, side, module, hashes)
     links = ledger.links(name, side, module, changed)
     bases = ledger.bases(name, [link.id for link in links.values()])

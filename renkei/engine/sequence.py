@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from renkei.core.brakes import Applied, brakes
-from renkei.core.errors import AnotherRun, AskedWrongly, RenkeiError
+from renkei.core.errors import AnotherRun, AskedWrongly, BudgetSpent, RenkeiError
 from renkei.core.planning import EntityPlan, fingerprint
 from renkei.core.ports import StageRow
 from renkei.core.records import OutcomeRow, Run
@@ -170,12 +170,20 @@ async def _decide(
     work.earlier = {one.entity: one for one in before}
     if stale and not request.full:
         work.notes.append(f"{entity}: full compare, because mapping, view or policy changed")
+    try:
+        await _through(rooms, request, stages, world, work, run)
+    except BudgetSpent as spent:  # another day's calls read it; what was read of it stays in the mirrors
+        work.plan, work.budget_ended = None, True
+        work.notes.append(f"{entity}: left for another day: {spent.what}")
+    return work
+
+
+async def _through(rooms: Rooms, request: Request, stages: Stages, world: World, work: EntityWork, run: str) -> None:
     for stage, function in (
         ("extract", stages.extract), ("recall", stages.recall), ("validate", stages.validate), ("resolve", stages.resolve),
     ):  # fmt: skip
-        with timed(rooms, run, stage, entity):
+        with timed(rooms, run, stage, work.entity):
             await function(rooms, request, world, work, run)
-    return work
 
 
 async def act(
@@ -188,7 +196,7 @@ async def act(
     approved = ledger.approved_keys(name, rooms.clock.now())
     report.brakes = [one for work in works for one in _brakes(rooms, work, approved) if one.brake not in request.release]
     if request.plan_only:
-        report.status = "green"
+        report.status = "amber" if any(work.budget_ended for work in works) else "green"
         report.entities = {plan.entity: planned(plan) for plan in report.plans}
         _keep_plan(rooms, report)
         return
@@ -201,7 +209,7 @@ async def act(
         rooms.allow_writes(True)
         if mark:
             ledger.mark_applied(name, mark, run, rooms.clock.now())
-    for work in works:
+    for work in (one for one in works if one.plan is not None):
         work.braked = bool(report.brakes)
         if not report.brakes:
             with timed(rooms, run, "load", work.entity):

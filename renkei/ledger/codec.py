@@ -26,7 +26,7 @@ def moment_text(moment: datetime) -> str:
     """UTC with microseconds, always the same length: sorts as time does. A naive time raises ValueError."""
     if moment.tzinfo is None:
         raise ValueError(f"{moment!r} has no offset")
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat(timespec="microseconds")
 
 
 def moment_text_or_none(moment: datetime | None) -> str | None:

@@ -10,12 +10,14 @@ What the library is like, and what is done about it (docs/decisions/0003):
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Any
 
 import pandas as pd
@@ -30,7 +32,8 @@ Rule = Mapping[str, Any]  # type, kwargs, and maybe meta, severity, row_conditio
 ID = "id"
 READABLE = "readable"  # the rule that an Unreadable breaks; it is in every suite and needs no library
 VALUE_LENGTH = 200  # characters of an offending value that are kept (ports.QuarantineFailure)
-_RESULT_FORMAT = {
+_YES_OR_NO = {"result_format": "BOOLEAN_ONLY"}
+_LISTED = {
     "result_format": "COMPLETE",
     "unexpected_index_column_names": [ID],
     "return_unexpected_index_query": False,
@@ -41,10 +44,11 @@ _PLACE = "renkei_place"  # meta key: the rule's place in its suite, because answ
 
 @dataclass(frozen=True, slots=True)
 class _Library:
-    """The two modules that only a judgement needs."""
+    """The three modules that only a judgement needs."""
 
     gx: Any
     registry: Any
+    validator: Any
 
 
 class GreatJudge:
@@ -96,6 +100,10 @@ class GreatJudge:
         failures, broken = _translated(suite, rules, results)
         return Judgement(checked=len(frame), failures=(*_unreadable(frame), *failures), table=tuple(broken))
 
+    def columns(self, suite: str) -> tuple[str, ...]:
+        """The columns that a suite names, `id` aside, in the order of its rules; those of row conditions after them."""
+        return tuple(name for name in _named(self._rules(suite)) if name != ID)
+
     def faults(self) -> list[str]:
         """What is wrong with the suites themselves, one sentence per malformed expectation. Loads the library."""
         found: list[str] = []
@@ -128,11 +136,15 @@ class GreatJudge:
         try:
             gx = importlib.import_module("great_expectations")
             registry = importlib.import_module("great_expectations.expectations.registry")
+            validator = importlib.import_module("great_expectations.validator.v1_validator")
             importlib.import_module("renkei.quality.rules")  # registers our own expectations by being imported
         except Exception as error:  # shown by _loaded, in the thread that asked
             self._load_error = error
             return
-        self._library = _Library(gx, registry)
+        # a million objects that live as long as the process: a collection of garbage need not walk them every time
+        gc.collect()
+        gc.freeze()
+        self._library = _Library(gx, registry, validator)
 
 
 def _is_about_table(rule: Rule) -> bool:
@@ -146,6 +158,14 @@ def _columns(rule: Rule) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*named, *arguments.get("column_list", ())]))
 
 
+def _named(rules: Iterable[Rule]) -> list[str]:
+    """Every column that rules name, and every word of their conditions that may be one, each once."""
+    rules = list(rules)
+    named = [name for rule in rules for name in _columns(rule)]
+    words = [word for rule in rules for word in re.findall(r"[^\W\d]\w*", _condition(rule)) if not iskeyword(word)]
+    return list(dict.fromkeys([*named, *words]))
+
+
 def _condition(rule: Rule) -> str:
     return str(rule.get("row_condition") or rule.get("kwargs", {}).get("row_condition") or "")
 
@@ -154,15 +174,14 @@ def _prepared(frame: pd.DataFrame, rules: Iterable[Rule]) -> pd.DataFrame:
     """The columns that the rules name, every kind of absence as None, everything else as the rules can take it."""
     if ID not in frame.columns:
         raise Bug("A frame without an id column came to be judged.", expected=f"a column {ID!r} of text")
-    wanted = {ID: None}
-    for rule in rules:
-        wanted |= dict.fromkeys(_columns(rule))
-        words = re.findall(r"\w+", _condition(rule))
-        wanted |= dict.fromkeys(word for word in words if word in frame.columns)
+    needed = {name for rule in rules for name in _columns(rule)}
+    wanted = [ID, *(name for name in _named(rules) if name != ID and (name in needed or name in frame.columns))]
     return pd.DataFrame(
         {
             column: pd.Series(
-                [_judged(value) for value in frame[column]] if column in frame.columns else [None] * len(frame),
+                [value if type(value) is str else _judged(value) for value in frame[column].tolist()]
+                if column in frame.columns
+                else [None] * len(frame),
                 dtype=object,
             )
             for column in wanted
@@ -193,12 +212,28 @@ def _expectation(library: _Library, suite: str, place: int, rule: Rule) -> Any:
 
 
 def _validate(library: _Library, suite: str, table: pd.DataFrame, expectations: list[Any]) -> list[Any]:
-    """The library's results, one for each expectation, in the suite's order."""
+    """The library's results, one for each expectation, in the suite's order; those that failed list their rows.
+
+    All are asked for yes or no first: listing rows takes the library as long again, even where there are none.
+    """
     context = library.gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     batches = context.data_sources.add_pandas("frames").add_dataframe_asset("frame").add_batch_definition_whole_dataframe("all")
-    wanted = library.gx.ExpectationSuite(name=suite, expectations=expectations)
-    answer = batches.get_batch({"dataframe": table}).validate(wanted, result_format=_RESULT_FORMAT)
+    # as Batch.validate does, which would fetch the batch, and hash its every value, a second time
+    validator = library.validator.Validator(batches, _YES_OR_NO, {"dataframe": table})
+    results = _answers(library, suite, validator, expectations)
+    failed = [place for place, result in enumerate(results) if not result.success]
+    if failed:
+        validator.result_format = _LISTED
+        for place, result in zip(
+            failed, _answers(library, suite, validator, [expectations[place] for place in failed]), strict=True
+        ):
+            results[place] = result
+    return results
+
+
+def _answers(library: _Library, suite: str, validator: Any, expectations: list[Any]) -> list[Any]:
+    answer = validator.validate_expectation_suite(library.gx.ExpectationSuite(name=suite, expectations=expectations))
     results = sorted(answer.results, key=lambda result: result.expectation_config.meta[_PLACE])
     if len(results) != len(expectations):
         raise Bug(f"Suite {suite} gave {len(results)} results.", expected=f"one for each of {len(expectations)} expectations")
@@ -207,10 +242,12 @@ def _validate(library: _Library, suite: str, table: pd.DataFrame, expectations: 
 
 def _unreadable(frame: pd.DataFrame) -> Iterator[QuarantineFailure]:
     for column in frame.columns:
-        for record_id, value in zip(frame[ID], frame[column], strict=True):
-            if isinstance(value, Unreadable):
+        if frame[column].dtype != object:
+            continue
+        for place, value in enumerate(frame[column].tolist()):
+            if type(value) is Unreadable:
                 raw = _text(value.raw)[:VALUE_LENGTH]
-                yield QuarantineFailure(_text(record_id), READABLE, str(column), raw, value.why)
+                yield QuarantineFailure(_text(frame[ID].iloc[place]), READABLE, str(column), raw, value.why)
 
 
 def _translated(suite: str, rules: Sequence[Rule], results: Sequence[Any]) -> tuple[list[QuarantineFailure], list[str]]:

@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -80,9 +81,12 @@ def is_iso_date(value: Any) -> bool:
     return True
 
 
+_is_currency = lru_cache(maxsize=1024)(is_currency)  # a column repeats a few codes, and the library is slow to look one up
+
+
 def is_iso_currency(value: Any) -> bool:
     """A code of ISO 4217, in capitals."""
-    return isinstance(value, str) and is_currency(value)
+    return isinstance(value, str) and _is_currency(value)
 
 
 def is_email_address(value: Any) -> bool:

@@ -117,6 +117,10 @@ async def test_an_edit_of_a_contact_reaches_its_person_and_the_others_stay(perso
     assert company.outcome(contact(sato)) == ("updated", "edited_in_crm")
     await company.quiet()
     await company.quiet(full=False)
+    company.edit_crm("Contacts", sato, Title="President")
+    await company.sync(full=False)
+    titles = {one["last_name"]: one.get("designation") for one in company.books()[books]["contact_persons"]}
+    assert titles["Sato"] == "President" and not company.ledger.open_holds("demo")
 
 
 async def test_persons_of_a_books_customer_come_to_the_crm_with_it(persons_too: Company) -> None:
@@ -191,10 +195,15 @@ async def test_in_contacts_mode_a_contact_is_an_individual_customer_and_business
     assert company.outcome(customer(mori)) == ("created", "new_in_books")
     await company.quiet()
     await company.quiet(full=False)
-    company.edit_crm("Contacts", crm, Email="yuki@home.jp")
+    for email in ("yuki@home.jp", "sato@work.jp"):
+        company.edit_crm("Contacts", crm, Email=email)
+        await company.sync(full=False)
+        (primary,) = company.books()[mine["contact_id"]]["contact_persons"]
+        assert primary["email"] == email
+        await company.quiet()
+    company.edit_books("contacts", mine["contact_id"], contact_persons=[{**primary, "email": "back@home.jp"}])
     await company.sync(full=False)
-    (primary,) = company.books()[mine["contact_id"]]["contact_persons"]
-    assert primary["email"] == "yuki@home.jp"
+    assert company.crm("Contacts")[crm]["Email"] == "back@home.jp" and not company.ledger.open_holds("demo")
     await company.quiet()
 
 

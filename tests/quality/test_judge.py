@@ -217,3 +217,24 @@ assert os.environ["GX_ANALYTICS_ENABLED"] == "false"
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == ""
+
+
+def test_the_columns_of_a_suite_are_those_that_its_rules_and_conditions_name() -> None:
+    judge = GreatJudge(
+        {
+            "s": [
+                {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "id"}},
+                {"type": "expect_column_pair_values_to_be_equal", "kwargs": {"column_A": "total", "column_B": "sum"}},
+                {
+                    "type": "expect_column_values_to_not_be_null",
+                    "kwargs": {"column": "due"},
+                    "row_condition": 'kind != "credit" and total > 0',
+                },
+            ]
+        }
+    )
+    named = judge.columns("s")
+    assert named[:3] == ("total", "sum", "due")
+    assert "kind" in named and not {"id", "and"} & set(named)
+    with pytest.raises(AskedWrongly):
+        judge.columns("t")

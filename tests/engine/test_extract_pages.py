@@ -1,0 +1,57 @@
+"""The pages of a list: the next one travels while this one is stored, and nothing is left travelling."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+from company import Company
+
+from renkei.core.records import Page
+from renkei.engine.extract import _ahead
+
+
+class Lists:
+    """A list of three pages that notes what was asked, and whether it was closed."""
+
+    def __init__(self, now: Page) -> None:
+        self.page, self.asked, self.closed = now, 0, False
+
+    async def read(self) -> AsyncGenerator[Page, None]:
+        try:
+            for number in range(3):
+                self.asked += 1
+                await asyncio.sleep(0)
+                yield Page(self.page.rows, self.page.served_at, number)
+        finally:
+            self.closed = True
+
+
+@pytest.fixture
+def lists(company: Company) -> Lists:
+    return Lists(Page([], company.clock.now(), 0))
+
+
+async def test_the_next_page_is_asked_for_before_this_one_is_stored(lists: Lists) -> None:
+    found = []
+    async for page in _ahead(lists.read()):
+        found.append((page.number, lists.asked))
+    assert found == [(0, 2), (1, 3), (2, 3)]
+    assert lists.closed
+
+
+async def test_a_reader_that_stops_leaves_no_page_on_its_way(lists: Lists) -> None:
+    pages = _ahead(lists.read())
+    assert (await anext(pages)).number == 0
+    await pages.aclose()
+    assert lists.closed and lists.asked == 2
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_row_that_is_in_the_view_is_not_taken_for_one_outside_it(company: Company) -> None:
+    inside = [company.seed_crm("Accounts", Account_Name=f"Inside {number}") for number in range(3)]
+    company.choose(views={"Accounts": "All Accounts"})
+    await company.sync(entities=("customers",))
+    mirrors = company.ledger.mirrors("demo", "crm", "Accounts", inside)
+    assert [mirrors[one].in_view for one in inside] == [True, True, True]
