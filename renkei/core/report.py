@@ -31,7 +31,8 @@ def tie_out_lines(tied: Mapping[str, Any] | None) -> list[str]:
     for currency, sums in tied["currencies"].items():
         owed = {name: sums[name]["balance"] for name in ("books", "published", "not_published")}
         parts = f"{owed['published']} published + {owed['not_published']} not published"
-        lines.append(f"    {currency}: {owed['books']} owed in Books = {parts}")
+        of = "" if tied["customers"] is None else f" by the {tied['customers']} customers looked at"
+        lines.append(f"    {currency}: {owed['books']} owed in Books{of} = {parts}")
     reasons: dict[str, int] = {}
     for row in tied["not_published"]:
         reasons[row["reason"]] = reasons.get(row["reason"], 0) + 1

@@ -396,7 +396,10 @@ def _balances(rooms: Rooms, draft: Draft) -> dict[str, list[Decimal]]:
 
 
 def tie_out(rooms: Rooms, plan: EntityPlan, results: Mapping[str, Result]) -> dict[str, Any]:
-    """Books' sums against what the CRM's rows show now; the shape of core/summaries.py TieOut.json."""
+    """Books' sums against what the CRM's rows show now; the shape of core/summaries.py TieOut.json.
+
+    `customers`: how many were looked at, or None for all
+    """
     facts, ledger, name = plan.facts, rooms.ledger, rooms.spec.name
     wanted: list[str] | None = facts["customers"]
     kept: dict[str, dict[str, dict[str, Any]]] = {}
@@ -417,7 +420,8 @@ def tie_out(rooms: Rooms, plan: EntityPlan, results: Mapping[str, Result]) -> di
         result = results.get(action.key)
         if action.source is not None and (result is None or result.outcome):
             reasons[action.source.id] = f"{result.outcome}_{result.reason}" if result else "not_reached"
-    return summaries.tie_out(tally, kept, _published(rooms, wanted), reasons).json()
+    tied = summaries.tie_out(tally, kept, _published(rooms, wanted), reasons).json()
+    return {"customers": None if wanted is None else len(wanted), **tied}
 
 
 def _published(rooms: Rooms, wanted: Iterable[str] | None) -> dict[tuple[str, str], dict[str, Any]]:

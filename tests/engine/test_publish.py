@@ -67,9 +67,10 @@ async def test_the_second_run_writes_nothing_and_leaves_the_as_of_time(company: 
     await company.sync()
     before = rows(company)
     company.world.clock.advance(3600)
-    await company.quiet()
-    await company.quiet(full=False)
+    full = await company.quiet()
+    hourly = await company.quiet(full=False)
     assert rows(company) == before
+    assert summaries(full)["tie_out"]["customers"] is None and summaries(hourly)["tie_out"]["customers"] == 1
 
 
 async def test_the_account_itself_is_not_touched_by_publishing(company: Company) -> None:
