@@ -120,6 +120,7 @@ async def open_house(
                 hosts=settings.hosts,
                 store=memory,
                 clock=time_of,
+                key=token_key(project.settings),
                 transport=transport,
             )
         clients[side] = Client(
@@ -152,6 +153,11 @@ async def open_house(
             await one.aclose()
         if own is not None:
             own.close()
+
+
+def token_key(settings: Settings) -> bytes | None:
+    """What shared access tokens are encrypted with; None: with a key made of the client secret."""
+    return settings.store_key.split(",")[0].encode() or None
 
 
 def _side(connection: ConnectionSpec, side: str) -> SideSettings:

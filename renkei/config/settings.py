@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from renkei.core.errors import AskedWrongly, CredentialsRefused
+from renkei.config.store import CredentialStore
+from renkei.core.errors import AskedWrongly, ConnectionRefused, CredentialsRefused
 from renkei.core.values import Side
 
 DEFAULT_LEDGER = "sqlite:///var/renkei.db"
@@ -17,8 +18,8 @@ DEFAULT_LEDGER = "sqlite:///var/renkei.db"
 class Settings:
     """Folders and the ledger's address (design.md section 4).
 
-    data   everything that renkei writes to disk is inside; ask `file_in_data` for a path
-    key    secret of the encrypted token store, "" when there is none; never shown
+    data        everything that renkei writes to disk is inside; ask `file_in_data` for a path
+    store_key   keys of the encrypted credential store and of shared access tokens, "" when there is none; never shown
     """
 
     ledger_url: str = field(default=DEFAULT_LEDGER, repr=False)  # it may hold a password
@@ -26,11 +27,11 @@ class Settings:
     connections: Path = Path("connections")
     mappings: Path = Path("mappings")
     expectations: Path = Path("expectations")
-    key: str = field(default="", repr=False)
+    store_key: str = field(default="", repr=False)
 
     @staticmethod
     def from_environment(environ: Mapping[str, str], base: Path = Path()) -> Settings:
-        """RENKEI_LEDGER_URL, RENKEI_DATA, RENKEI_CONNECTIONS, RENKEI_MAPPINGS, RENKEI_EXPECTATIONS, RENKEI_KEY.
+        """RENKEI_LEDGER_URL, RENKEI_DATA, RENKEI_CONNECTIONS, RENKEI_MAPPINGS, RENKEI_EXPECTATIONS, RENKEI_STORE_KEY.
 
         Folders that are not named are those of `base`, the working directory.
         """
@@ -44,7 +45,7 @@ class Settings:
             connections=folder("CONNECTIONS", "connections"),
             mappings=folder("MAPPINGS", "mappings"),
             expectations=folder("EXPECTATIONS", "expectations"),
-            key=environ.get("RENKEI_KEY", ""),
+            store_key=environ.get("RENKEI_STORE_KEY", "").strip(),
         )
 
     def file_in_data(self, *parts: str) -> Path:
@@ -65,18 +66,30 @@ class Credentials(NamedTuple):
         return "Credentials(…)"
 
 
-def credentials(alias: str, environ: Mapping[str, str], side: Side = "crm") -> Credentials:
-    """RENKEI_<ALIAS>_CLIENT_ID, _CLIENT_SECRET and _REFRESH_TOKEN.
+def credential_store(environ: Mapping[str, str]) -> CredentialStore:
+    """The encrypted store in the data folder."""
+    settings = Settings.from_environment(environ)
+    return CredentialStore(settings.data / "credentials", settings.store_key)
 
-    CredentialsRefused names the variables that are missing or blank, never a value.
+
+def credentials(alias: str, environ: Mapping[str, str], side: Side = "crm") -> Credentials:
+    """RENKEI_<ALIAS>_CLIENT_ID, _CLIENT_SECRET and _REFRESH_TOKEN; each that is not set there, from the encrypted store.
+
+    CredentialsRefused names the variables that are nowhere, never a value, and tells why the store cannot be read.
     """
-    names = [f"RENKEI_{alias}_{part}" for part in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")]
-    values = [environ.get(name, "").strip() for name in names]
-    missing = [name for name, value in zip(names, values, strict=True) if not value]
+    names = {part.lower(): f"RENKEI_{alias}_{part}" for part in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")}
+    values = {part: environ.get(name, "").strip() for part, name in names.items()}
+    if not all(values.values()):
+        try:
+            stored = credential_store(environ).get(alias)
+        except ConnectionRefused as error:
+            raise CredentialsRefused(side, error.what, fix=error.fix) from None
+        values = {part: value or stored.get(part, "") for part, value in values.items()}
+    missing = [names[part] for part, value in values.items() if not value]
     if missing:
         raise CredentialsRefused(
             side,
-            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set in the environment.",
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set in the environment and not in the store.",
             fix="Set them, or run `renkei connect`.",
         )
-    return Credentials(*values)
+    return Credentials(**values)

@@ -60,7 +60,7 @@ class Tokens:
 
     hosts      accounts is where tokens come from; api tells whether the answer's api_domain is another data centre
     owner      names this process in the lease; any id that no other process has
-    key        RENKEI_KEY's bytes; None: the key is derived from the client secret
+    key        RENKEI_STORE_KEY's first key; None: the key is derived from the client secret
     """
 
     def __init__(

@@ -31,8 +31,8 @@ def test_the_environment_names_other_folders(tmp_path: Path) -> None:
 
 
 def test_no_secret_is_in_the_text_of_settings_or_credentials() -> None:
-    settings = Settings.from_environment({"RENKEI_KEY": "the-key", "RENKEI_LEDGER_URL": "postgresql://u:pw@h/db"})
-    assert settings.key == "the-key"
+    settings = Settings.from_environment({"RENKEI_STORE_KEY": "the-key", "RENKEI_LEDGER_URL": "postgresql://u:pw@h/db"})
+    assert settings.store_key == "the-key"
     assert "the-key" not in repr(settings) and "pw" not in repr(settings)
     assert "s3cret" not in repr(credentials("ACME", FULL)) and "s3cret" not in str(credentials("ACME", FULL))
 
@@ -50,7 +50,7 @@ def test_credentials_come_from_three_variables() -> None:
 
 
 def test_missing_credentials_are_named_and_present_ones_are_not_shown() -> None:
-    environ = {**FULL, "RENKEI_ACME_REFRESH_TOKEN": " "}
+    environ = {**FULL, "RENKEI_ACME_REFRESH_TOKEN": " ", "RENKEI_DATA": "/nowhere"}
     del environ["RENKEI_ACME_CLIENT_ID"]
     with pytest.raises(CredentialsRefused) as refused:
         credentials("ACME", environ, "books")
