@@ -33,10 +33,15 @@ for room in (state, questions, linking, history, declarations, imitated):
     room.register(app)
 
 
+def in_front(words: list[str]) -> list[str]:
+    """The words with `--json` before the verb, where it means something, wherever it was typed."""
+    return ["--json"] * ("--json" in words) + [word for word in words if word != "--json"]
+
+
 def main() -> None:
     """Errors are told in words: what, was anything written, what now; as one JSON object where that was asked for."""
     try:
-        raise SystemExit(app(standalone_mode=False))
+        raise SystemExit(app(in_front(sys.argv[1:]), standalone_mode=False))
     except RenkeiError as error:
         if Asked.as_json:
             _as_json(type(error).__name__, error.what, error.written, error.fix)

@@ -73,7 +73,9 @@ def holds_decide(
     ids, choice = (words[:-2], " ".join(words[-2:])) if words[-2:-1] == ["link"] else (words[:-1], words[-1])
     with desk() as opened:
         found = decide(act_of(opened, actor), ids, question, choice, reason)
-    lines = [f"  {one['id']}  {one['record']} {one['field'] or ''}: {one['choice']}" for one in found["decided"]]
+    lines = [
+        f"  {one['id']}  {' '.join(filter(None, (one['record'], one['field'])))}: {one['choice']}" for one in found["decided"]
+    ]
     show(found, "\n".join([f"Answered: {len(lines)}. The next run carries it out: renkei sync", *lines]))
 
 

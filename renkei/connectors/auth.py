@@ -204,7 +204,7 @@ class Tokens:
         else:
             fix = (
                 f"Check {name}_REFRESH_TOKEN: it is wrong, was revoked, or was issued in another data centre than "
-                f"{self._hosts.accounts}. A new one: renkei connect."
+                f"{self._hosts.accounts}. Make a new one in Zoho's API console."
             )
         return CredentialsRefused(side, where, fix=fix)
 

@@ -69,7 +69,10 @@ class DeclarationError(RenkeiError):
 
     def __init__(self, faults: list[Fault]) -> None:
         self.faults = sorted(faults)
-        super().__init__("\n".join(str(fault) for fault in self.faults) + "\n")
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+    def __str__(self) -> str:
+        return f"{self.what}\n{self.written}"
 
 
 class AskedWrongly(RenkeiError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any
 
 
@@ -70,8 +71,9 @@ def plan_lines(report: Mapping[str, Any]) -> list[str]:
             lines.append(f"  {action['verb']} {action['target'] or _new(action)} for {action['source']}: {action['reason']}")
             lines += _change_lines(action["changes"])
         for hold in part["holds"]:
-            lines.append(f"  question {hold['id']} {hold['question']}: {hold['record']} ({', '.join(hold['choices'])})")
-        lines.append(f"  expected calls of its writes: {part['expected_calls']:g}")
+            asked = " ".join(word for word in (hold["record"], hold["field"], hold["label"]) if word)
+            lines.append(f"  question {hold['id']} {hold['question']}: {asked} ({', '.join(hold['choices'])})")
+        lines.append(f"  expected calls of its writes: {ceil(part['expected_calls'])}")
     lines.append(f"fingerprint {report['fingerprint']}")
     if report["brakes"]:
         return lines + brake_lines(report)

@@ -16,7 +16,7 @@ from renkei.core.brakes import Applied, brakes
 from renkei.core.errors import AnotherRun, AskedWrongly, BudgetSpent, RenkeiError
 from renkei.core.planning import EntityPlan, fingerprint
 from renkei.core.ports import StageRow
-from renkei.core.records import OutcomeRow, Run
+from renkei.core.records import OUTCOMES, OutcomeRow, Run
 from renkei.core.stored import content_of
 from renkei.core.values import Ref, plain
 from renkei.engine.extract import extract
@@ -260,10 +260,10 @@ def _brakes(rooms: Rooms, work: EntityWork, approved: Mapping[str, set[str]]) ->
 
 def planned(plan: EntityPlan) -> dict[str, Any]:
     """An entity of a plan as JSON: counts, actions with before → after, holds."""
-    outcomes: dict[str, int] = {}
+    outcomes = dict.fromkeys(reversed(OUTCOMES), 0)
     for verdict in plan.verdicts:
-        outcomes[verdict.outcome] = outcomes.get(verdict.outcome, 0) + 1
-    outcomes["unchanged"] = outcomes.get("unchanged", 0) + len(plan.unchanged)
+        outcomes[verdict.outcome] += 1
+    outcomes["unchanged"] += len(plan.unchanged)
     return {
         "extracted": {"crm": plan.extracted[0], "books": plan.extracted[1]},
         "outcomes": outcomes,
@@ -281,7 +281,10 @@ def planned(plan: EntityPlan) -> dict[str, Any]:
             for one in plan.actions
         ],
         "holds": [
-            {"id": hold.id, "question": hold.question, "record": str(hold.record), "choices": list(hold.choices)}
+            {
+                "id": hold.id, "question": hold.question, "record": str(hold.record), "field": hold.field,
+                "label": str(hold.detail.get("label") or ""), "choices": list(hold.choices),
+            }
             for hold in plan.holds
         ],
         "expected_calls": round(sum(one.calls for one in plan.actions), 2),

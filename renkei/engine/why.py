@@ -9,7 +9,7 @@ from renkei.core.values import Ref, plain, time_text
 
 
 def story(ledger: Ledger, connection: str, ref: Ref) -> dict[str, Any]:
-    """The shape of design.md section 3, `renkei why REF --json`; oldest first."""
+    """The shape of design.md section 3, `renkei --json why REF`; oldest first."""
     link = ledger.link_of(connection, ref)
     told = []
     for run, row in ledger.story(connection, ref):

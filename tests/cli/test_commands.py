@@ -33,11 +33,16 @@ def test_check_finds_the_shipped_declarations_right() -> None:
     assert found.returncode == 0 and json.loads(found.stdout) == {"faults": []}
 
 
+def test_json_may_be_asked_for_after_the_verb_too() -> None:
+    found = renkei("check", "--json")
+    assert found.returncode == 0 and json.loads(found.stdout) == {"faults": []}
+
+
 def test_a_wrong_word_in_yaml_ends_with_2_and_says_where(tmp_path: Path) -> None:
     text = (HOME / "connections" / "demo.yaml").read_text(encoding="utf-8").replace("edition: books", "edition: boks")
     (tmp_path / "demo.yaml").write_text(text, encoding="utf-8")
     found = renkei("check", RENKEI_CONNECTIONS=str(tmp_path))
-    assert found.returncode == 2 and "demo.yaml:" in found.stderr and "Nothing was read or written." in found.stderr
+    assert found.returncode == 2 and "demo.yaml:" in found.stderr and found.stderr.endswith("\nNothing was read or written.\n")
 
 
 def test_sync_without_credentials_names_the_variables_and_writes_nothing(tmp_path: Path) -> None:

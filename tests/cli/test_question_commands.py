@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import re
+import subprocess
+from pathlib import Path
 
 from office import Office
 
@@ -25,6 +28,17 @@ def test_many_questions_are_shown_by_their_kind_a_few_of_each(office: Office) ->
     assert all(one in of_one for one in same) and "ambiguous" not in of_one
 
 
+def test_a_plan_says_of_its_questions_which_field_of_which_record_they_mean(
+    office: Office, demo: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    (file,) = (demo[0] / "var" / "demo" / "plans" / "demo").iterdir()
+    shown = office.renkei("plan", "show", str(file)).out
+    for one in office.asked("holds")["holds"]:
+        about = " ".join(word for word in (one["record"], one["field"], one["label"]) if word)
+        assert f"  question {one['id']} {one['question']}: {about} ({', '.join(one['choices'])})" in shown
+    assert re.search(r"^  expected calls of its writes: \d+$", shown, flags=re.MULTILINE)
+
+
 def test_an_answer_needs_no_quotes_and_is_the_machine_users_unless_said(office: Office) -> None:
     hold = next(one for one in office.asked("holds")["holds"] if one["choices"][0].startswith("link "))
     found = office.asked("holds", "decide", hold["id"], *hold["choices"][0].split(), "--reason", "the same firm")
@@ -37,6 +51,7 @@ def test_one_decision_answers_all_equal_questions(office: Office) -> None:
     asked = [one["id"] for one in office.asked("holds")["holds"] if one["question"] == "first_values"]
     said = office.renkei("holds", "decide", "--question", "first_values", "crm", "--reason", "sales knows", "--as", "Sato")
     assert said.code == 0 and f"Answered: {len(asked)}." in said.out
+    assert all(re.search(rf"^  {one}  crm:\S+ [a-z_]+: crm$", said.out, flags=re.MULTILINE) for one in asked)
     assert "first_values" not in {one["question"] for one in office.asked("holds")["holds"]}
     assert office.asked("runs")["runs"][0]["actor"] == "Sato"
     assert office.asked("ledger", "verify")["broken"] is None
