@@ -488,6 +488,14 @@ def test_a_pair_that_may_not_be_written_waits_or_is_skipped_whether_linked_or_me
         assert (word_of(draft, CRM), word_of(draft, BOOKS)) == (wanted, wanted) and not draft.actions
 
 
+def test_edits_of_different_fields_travel_both_ways_and_neither_write_waits_for_the_other() -> None:
+    draft = Draft("customers")
+    crm, books = known(CRM, crm_row(IN_CRM)), known(BOOKS, books_row(OLD, billing_address={"phone": "03-1234-5678"}))
+    plan_linked(draft, ACCOUNTS, linked_pair(crm, books), rules())
+    changed = {(one.side, change.field): one.needs for one in draft.actions.values() for change in one.changes}
+    assert changed == {("books", "website"): (), ("crm", "phone"): ()}
+
+
 def test_a_record_back_from_the_recycle_bin_lives_again_under_its_link() -> None:
     draft = Draft("customers")
     pair = linked_pair(known(CRM, crm_row(OLD)), known(BOOKS, books_row(OLD)), dead="crm")

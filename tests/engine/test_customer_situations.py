@@ -451,6 +451,17 @@ async def test_a_record_leaves_and_enters_the_view_by_the_view_s_own_criteria(vi
     assert company.books()[company.crm()[kept]["renkei_books_id"]]["website"] == "https://new.jp"
 
 
+async def test_an_account_made_out_of_the_view_while_a_run_writes_is_not_taken_in(viewed: Company) -> None:
+    company = viewed
+    seed_account(company, "Kita", Industry="Printing")
+    made: list[str] = []
+    company.between = lambda: made.append(seed_account(company, "Sapporo Breweries", Industry="Food"))
+    await company.sync()
+    company.between = lambda: None
+    await company.quiet(full=False)
+    assert company.outcome(account(made[0])) == ("skipped", "out_of_view") and len(company.books()) == 1
+
+
 async def test_several_customers_of_an_account_out_of_the_view_are_no_question(viewed: Company) -> None:
     company = viewed
     seed_account(company, Industry="Food")
@@ -476,6 +487,25 @@ async def test_persons_of_an_account_out_of_the_view_are_not_written(viewed: Com
     assert {company.outcome(contact(one)) for one in (sato, mori)} == {("skipped", "customer_out_of_view")}
     assert persons(company, books) == ["Sato"]
     await company.quiet()
+
+
+async def test_persons_of_an_account_out_of_the_view_are_matched_but_not_linked(viewed: Company) -> None:
+    company = viewed
+    company.choose(modules="accounts_and_contacts", duplicates="link", direction="to_books")
+    crm = seed_account(company, Industry="Printing")
+    seed_account(company, "Kita", Industry="Printing")
+    seed_customer(company, NAME, contact_persons=[{"last_name": "Mori", "first_name": "Yuki", "is_primary_contact": True}])
+    await company.sync()
+    books = company.crm()[crm]["renkei_books_id"]
+    (one,) = company.books()[books]["contact_persons"]
+    assert company.outcome(person(one["contact_person_id"])) == ("skipped", "direction")
+    company.edit_crm("Accounts", crm, Industry="Food")
+    mori = seed_contact(company, "Mori", crm, Title="Director")
+    await company.quiet(full=False)
+    assert company.outcome(contact(mori)) == ("skipped", "customer_out_of_view")
+    assert (
+        company.ledger.link_of("demo", contact(mori)) is None and not company.books()[books]["contact_persons"][0]["designation"]
+    )
 
 
 # ---------------------------------------------------------------------------------------------- quarantine and echoes

@@ -256,6 +256,17 @@ async def test_a_new_record_is_created_on_the_other_side(company: Company) -> No
     await company.quiet(full=False)
 
 
+async def test_an_account_edited_while_its_customer_is_made_gets_its_key_and_the_edit_follows(company: Company) -> None:
+    crm = seed_account(company, OLD)
+    company.between = lambda: company.edit_crm("Accounts", crm, Website=IN_CRM)
+    await company.sync()
+    company.between = lambda: None
+    assert company.crm()[crm]["renkei_books_id"] in company.books()
+    await company.sync(full=False)
+    assert websites(company) == ([IN_CRM], [IN_CRM])
+    await company.quiet()
+
+
 async def test_to_books_creates_nothing_in_the_crm(company: Company) -> None:
     company.choose(direction="to_books")
     seed_account(company, IN_CRM)
