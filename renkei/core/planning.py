@@ -330,7 +330,7 @@ def plan_create(
     draft.creating[source.ref] = key
     keys = [key]
     if side == "books":
-        keys.append(_write_key(draft, spec, source, rules, key))
+        keys.append(_write_key(draft, spec, source, rules, {"$created": key}, draft.actions[key].link, key))
     draft.say(source, "created", "duplicates_clone" if distinct else cell.reason, actions=keys, detail=detail)
     _agree(draft, spec, source, rules, key, side)
     return key
@@ -440,7 +440,11 @@ def _link_or_write_crm(
     """The CRM's share: our key where it is not there yet, and the fields that Books wins, in one row."""
     values = {step.spec.name: step.after for step in steps}
     payload = dict(write_fields(spec, "crm", values, crm.raw, rules.lookups)) if values else {}
-    if evidence and str(crm.raw.get(rules.crm_key) or "") != books.ref.id:
+    keyless = bool(evidence or rules.crm_key in crm.raw) and str(crm.raw.get(rules.crm_key) or "") != books.ref.id
+    # An imported link, or a key that somebody took away. Persons who travelled with their customer never had one.
+    if keyless and not payload and not evidence and spec.books_module in KEYED_BOOKS_MODULES:
+        return [_write_key(draft, spec, crm, rules, books.ref.id, link_id)]
+    if keyless:
         payload[rules.crm_key] = books.ref.id
     if not payload and not evidence:
         return []
@@ -532,14 +536,14 @@ def _copy_books_version(draft: Draft, spec: MappingSpec, crm: Known, books: Know
     )  # fmt: skip
 
 
-def _write_key(draft: Draft, spec: MappingSpec, crm: Known, rules: PlanRules, created: str) -> str:
-    """Our key on the CRM record whose partner the action `created` makes; 100 a call."""
+def _write_key(draft: Draft, spec: MappingSpec, crm: Known, rules: PlanRules, books_id: Any, link: str, created: str = "") -> str:
+    """Our key on a CRM record; 100 a call. `created`: the action that makes its partner, whose id `books_id` then stands for."""
     return draft.act(
         Action(
             key=f"{draft.entity}|key|crm|{spec.crm_module}|{crm.ref}", entity=draft.entity, mapping=spec.name, verb="key",
-            side="crm", module=spec.crm_module, target=crm.ref, source=crm.ref, changes=(),
-            payload={rules.crm_key: {"$created": created}}, reason="key", needs=(created,), stamp=crm.stamp, calls=0.01,
-            rank=(9, _newest_first(crm.stamp)), link=draft.actions[created].link,
+            side="crm", module=spec.crm_module, target=crm.ref, source=crm.ref, changes=(), payload={rules.crm_key: books_id},
+            reason="key", needs=(created,) if created else (), stamp=crm.stamp, calls=0.01,
+            rank=(9, _newest_first(crm.stamp)), link=link,
         )
     )  # fmt: skip
 

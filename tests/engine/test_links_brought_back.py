@@ -12,7 +12,7 @@ from renkei.engine.links import exported, take_in
 from renkei.house import load_project
 
 
-async def test_a_lost_ledger_with_its_links_imported_creates_and_writes_nothing(company: Company, tmp_path: Path) -> None:
+async def test_a_lost_ledger_with_its_links_imported_creates_nothing_and_keys_come_back(company: Company, tmp_path: Path) -> None:
     for number in range(3):
         company.seed_crm("Accounts", Account_Name=f"株式会社{number}号", renkei_books_id=None)
         company.seed_books("contacts", contact_name=f"{number}号商店", company_name=f"{number}号商店", contact_type="customer")
@@ -27,6 +27,8 @@ async def test_a_lost_ledger_with_its_links_imported_creates_and_writes_nothing(
     act = Act(second.ledger, second.clock, "demo", "Sato", {}, "0.1.0")
     take_in(act, "links.csv", text, load_project(second.settings).mappings[""])
     report = await second.sync()
+    assert {row["renkei_books_id"] for row in second.crm().values()} == set(second.books())
+    await second.quiet()
     second.ledger.close()
     assert report.status == "green" and report.entities["customers"]["outcomes"]["created"] == 0
     assert (len(company.crm()), len(company.books())) == before
