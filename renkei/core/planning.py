@@ -444,7 +444,7 @@ def _link_or_write_crm(
     # An imported link, or a key that somebody took away. Persons who travelled with their customer never had one.
     if keyless and not payload and not evidence and spec.books_module in KEYED_BOOKS_MODULES:
         return [_write_key(draft, spec, crm, rules, books.ref.id, link_id)]
-    if keyless:
+    if keyless and (payload or evidence):
         payload[rules.crm_key] = books.ref.id
     if not payload and not evidence:
         return []
