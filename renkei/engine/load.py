@@ -15,8 +15,8 @@ from typing import Any
 from renkei.core.errors import AnswerUnknown, BudgetSpent, TryAgain
 from renkei.core.mapping import MappingSpec, take_person
 from renkei.core.planning import ACTIVE, project
-from renkei.core.records import Action, Agreement, Answer, Base, Intent, IntentState, Link, OutcomeRow, Row
-from renkei.core.values import Ref, content_hash, time_text
+from renkei.core.records import Action, Agreement, Answer, Base, Intent, IntentState, Link, MirrorRow, OutcomeRow, Row
+from renkei.core.values import Ref, Side, content_hash, time_text
 from renkei.engine.extract import stamp_of
 from renkei.engine.recall import the_chosen
 from renkei.engine.work import LOCK_TTL, EntityWork, Request, Rooms, World
@@ -42,6 +42,7 @@ class Entries:
     """What the answers to one batch mean for the ledger, entered together in one transaction."""
 
     intents: dict[IntentState, dict[str, dict[str, Any]]] = field(default_factory=dict)  # state → intent → answer
+    mirrors: dict[tuple[Side, str], list[MirrorRow]] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
     bases: list[Base] = field(default_factory=list)
     asides: list[tuple[Ref, str, str]] = field(default_factory=list)
@@ -208,6 +209,8 @@ def _enter(loading: Loading, entries: Entries) -> None:
     with ledger.transaction():
         for state, answers in entries.intents.items():
             ledger.mark_intents(answers, state, now, answers)
+        for (side, module), rows in entries.mirrors.items():
+            ledger.put_mirrors(name, side, module, rows, now)
         ledger.put_links(name, entries.links, loading.run, now)
         ledger.put_bases(name, entries.bases)
         ledger.set_aside(name, entries.asides, loading.run, now)
@@ -349,6 +352,9 @@ def _settle_pair(loading: Loading, entries: Entries, action: Action, payload: Ro
     if action.verb in ("create", "link"):
         evidence = agreement.evidence or "created"
         entries.links.append(Link(action.link, action.entity, agreement.mapping, crm_ref, books_ref, now, evidence))
+    if created:
+        made, parent = Ref(action.side, action.module, created), str(payload.get("contact_id", ""))
+        _know(entries, made, answer.record or _as_row(payload), answer, parent)
     base = loading.bases.get(action.link) or Base(action.link, {}, {})
     crm, books = dict(agreement.crm), dict(agreement.books)
     if action.side == "crm":
@@ -373,6 +379,15 @@ def _settle_pair(loading: Loading, entries: Entries, action: Action, payload: Ro
     entries.bases.append(base)
     if action.carries:
         _link_persons(loading, entries, action, answer)
+
+
+def _know(entries: Entries, made: Ref, row: Row, answer: Answer, parent: str) -> None:
+    """What was made has a mirror at once, so that it is missed when a person deletes it before any list has shown it. The
+    mirror's hash is that of no row: whatever shows the record first is news. `parent`: the customer of a person."""
+    where = {"contact_id": parent} if parent else {}
+    keys = (("parent", parent),) if parent else ()
+    mirror = MirrorRow(made.id, answer.stamp, "", {**row, "id": made.id, **where}, keys)
+    entries.mirrors.setdefault((made.side, made.module), []).append(mirror)
 
 
 def _as_row(payload: Row) -> Row:
@@ -403,6 +418,7 @@ def _link_persons(loading: Loading, entries: Entries, action: Action, answer: An
         link_id = content_hash([rooms.spec.name, str(ref), str(books)])[:32]
         known = loading.work.known[ref]
         entries.links.append(Link(link_id, action.entity, "persons", ref, books, now, "created"))
+        _know(entries, books, person, answer, str(answer.id))
         crm, theirs = project(known.raw, spec, "crm"), project(person, spec, "books")
         entries.bases.append(Base(link_id, crm, theirs, known.stamp, answer.stamp))
 

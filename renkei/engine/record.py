@@ -203,7 +203,7 @@ def _take_echoes(
             now_says = project(row, spec, "crm")
             ours = {path for path in now_says if now_says[path] != (base.crm or {}).get(path)}
             agreed = {path for path in ours if path.split(".")[0] in base.crm_wrote or path not in (base.crm or {})}
-            before = project(mirror.row, spec, "crm") if mirror else now_says
+            before = project(mirror.row, spec, "crm") if mirror and mirror.hash else now_says
             strange = {path for path in ours - agreed if now_says[path] != before.get(path)}
             if not strange:
                 moved.append(replace(base, crm={**(base.crm or {}), **{path: now_says[path] for path in agreed}}, crm_wrote=None))

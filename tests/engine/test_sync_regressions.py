@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from company import Company
+
+from renkei.core.values import Ref
+from renkei.engine import record as recording
 
 
 async def test_a_product_without_a_price_gets_the_default_that_books_demands(company: Company) -> None:
@@ -35,3 +39,23 @@ async def test_an_hourly_run_gives_words_to_the_rows_that_it_read_and_to_no_othe
     customers = report.entities["customers"]
     assert customers["writes"] == {"crm": 0, "books": 1}
     assert sum(customers["outcomes"].values()) == sum(customers["extracted"].values())
+
+
+async def test_what_a_run_made_and_a_person_deleted_before_a_list_showed_it_is_missed(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dies(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    account = company.seed_crm("Accounts", Account_Name="Aozora Bank")
+    company.seed_crm("Accounts", Account_Name="Yamato Steel")
+    with monkeypatch.context() as patch:
+        patch.setattr(recording, "_closing_read", dies)
+        with pytest.raises(KeyboardInterrupt):
+            await company.sync()
+    customer = next(one for one, row in company.books().items() if row["company_name"] == "Aozora Bank")
+    company.world.clock.advance(600)
+    company.world.books.delete("contacts", customer)
+    await company.sync()
+    link = company.ledger.link_of("demo", Ref("crm", "Accounts", account))
+    assert link is not None and link.dead == "books"
