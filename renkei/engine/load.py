@@ -69,6 +69,7 @@ async def load(rooms: Rooms, request: Request, world: World, work: EntityWork, r
     """Carry out work.plan. `done` holds how each action of the run has ended so far, by key, and takes these in too."""
     assert work.plan is not None
     loading = Loading(rooms, request, world, work, run, {one.link: one for one in work.plan.agreements}, dict(work.bases), done)
+    _open_persons(loading)
     stale = work.stale | await _changed_since(loading, [one for one in work.plan.actions if one.key not in work.stale])
     waiting = [action for action in work.plan.actions if action.key not in stale]
     loading.results.update({key: Result("refused", "stale") for key in stale})
@@ -99,6 +100,20 @@ def _stay(rooms: Rooms, request: Request, run: str) -> None:
         rooms.ledger.renew(rooms.spec.name, run, now, LOCK_TTL)
     for ref in the_chosen(rooms, request):
         rooms.ledger.claim(rooms.spec.name, ref, run, now, LOCK_TTL)
+
+
+def _open_persons(loading: Loading) -> None:
+    """Persons who were left alone because their customer had no partner are looked at again when it gets one."""
+    plan, ledger, name = loading.work.plan, loading.rooms.ledger, loading.rooms.spec.name
+    if plan is None or "persons" not in loading.world.mappings:
+        return
+    pairs = [(one.crm_ref, one.books_ref) for one in plan.agreements if one.evidence and one.mapping == "accounts"]
+    pairs += [(link.crm, link.books) for link in plan.links if link.mapping == "accounts" and link.dead is None]
+    sides: tuple[tuple[Side, str], ...] = (("crm", "Contacts"), ("books", "contact_persons"))
+    for place, (side, module) in enumerate(sides):
+        found = ledger.by_keys(name, side, module, [("parent", pair[place].id) for pair in pairs])
+        refs = {Ref(side, module, row_id) for ids in found.values() for row_id in ids}
+        ledger.open_mirrors(name, sorted(refs), side=side, module=module)
 
 
 def _ready(loading: Loading, waiting: list[Action]) -> tuple[list[Action], list[Action]]:

@@ -25,7 +25,7 @@ from renkei.core.planning import (
     plan_linked,
 )
 from renkei.core.records import Hold, Link, Mirror, MirrorRow, QuarantineRow, Row
-from renkei.core.values import MISSING, Ref, content_hash, row_digest
+from renkei.core.values import MISSING, Ref, Side, content_hash, row_digest
 from renkei.engine.extract import keys_by_row, stamp_of
 from renkei.engine.match import Meetings, decisions_of, match
 from renkei.engine.publish import resolve_summaries
@@ -469,6 +469,7 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
     for lefts, rights, scores in meetings.ambiguous:
         _plan_group(work, draft, rules, lefts, rights, scores)
     counts: dict[str, int] = {}
+    words = _words_of_customers(rooms, work, meetings.alone)
     for ref in meetings.alone:
         known = work.known[ref]
         if ref in work.quarantine:
@@ -480,9 +481,9 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
         if account in outside:
             draft.say(known, "skipped", "customer_out_of_view")
         elif ref.side == "crm":
-            _plan_crm_person(work, draft, spec, known, rules, accounts, travelling, counts)
+            _plan_crm_person(work, draft, spec, known, rules, accounts, travelling, counts, words)
         else:
-            _plan_books_person(work, draft, spec, known, rules, by_books)
+            _plan_books_person(work, draft, spec, known, rules, by_books, words)
     draft.carried_out.update(meetings.overtaken)
     for ref in meetings.skipped:
         draft.asides.append((ref, "decision_skip", ""))
@@ -498,17 +499,22 @@ def _parents(rooms: Rooms, work: EntityWork, draft: Draft) -> dict[str, tuple[st
         if ref.module == "Contacts" and isinstance(known.raw.get("Account_Name"), dict)
     }
     found: dict[str, tuple[str, str]] = {}
+    now = {link.id: link for link in draft.links}  # a side found dead, or back, in this run
     for account, link in rooms.ledger.links(rooms.spec.name, "crm", "Accounts", wanted).items():
-        if link.dead is None:
+        if _lives(now.get(link.id, link)):
             found[account] = (link.books.id, "")
     customers = {str(known.raw.get("contact_id")) for ref, known in work.known.items() if ref.module == "contact_persons"}
     for customer, link in rooms.ledger.links(rooms.spec.name, "books", "contacts", customers).items():
-        if link.crm.module == "Accounts" and link.dead is None:
+        if link.crm.module == "Accounts" and _lives(now.get(link.id, link)):
             found[link.crm.id] = (customer, "")
     for action in draft.actions.values():
         if action.verb == "link" and action.module == "Accounts" and action.target and action.source:
             found[action.target.id] = (action.source.id, action.key)
     return found
+
+
+def _lives(link: Link) -> bool:
+    return link.state == "live" and link.dead is None
 
 
 def _out_of_view(rooms: Rooms, world: World, work: EntityWork, accounts: Iterable[str]) -> set[str | None]:
@@ -529,6 +535,7 @@ def _plan_crm_person(
     accounts: Mapping[str, tuple[str, str]],
     travelling: set[Ref],
     counts: dict[str, int],
+    words: Mapping[Ref, tuple[str, str]],
 ) -> None:
     account = Ref("crm", "Accounts", str((known.raw.get("Account_Name") or {}).get("id")))
     if known.ref in travelling:
@@ -562,17 +569,17 @@ def _plan_crm_person(
     if not known.in_view:
         draft.say(known, "skipped", "out_of_view")
         return
-    verdict = draft.verdicts.get(account)
-    if verdict is not None and verdict.outcome == "created":
-        draft.say(known, "blocked", "customer_created_first")
-    elif verdict is not None and verdict.outcome == "skipped":
-        draft.say(known, "skipped", f"customer_{verdict.reason}")
-    else:
-        draft.say(known, "blocked", "customer_not_linked")
+    _wait_for_customer(draft, known, account, words)
 
 
 def _plan_books_person(
-    work: EntityWork, draft: Draft, spec: MappingSpec, known: Known, rules: PlanRules, by_books: Mapping[str, str]
+    work: EntityWork,
+    draft: Draft,
+    spec: MappingSpec,
+    known: Known,
+    rules: PlanRules,
+    by_books: Mapping[str, str],
+    words: Mapping[Ref, tuple[str, str]],
 ) -> None:
     customer = Ref("books", "contacts", str(known.raw.get("contact_id")))
     if not known.extracted:
@@ -585,8 +592,32 @@ def _plan_books_person(
         key = draft.creating[customer]
         plan_create(draft, spec, known, "crm", rules, needs=(key,), parent={"Account_Name": {"id": {"$created": key}}})
     else:
-        verdict = draft.verdicts.get(customer)
-        draft.say(known, "skipped" if verdict and verdict.outcome == "skipped" else "blocked", "customer_not_linked")
+        _wait_for_customer(draft, known, customer, words)
+
+
+def _wait_for_customer(draft: Draft, known: Known, customer: Ref, words: Mapping[Ref, tuple[str, str]]) -> None:
+    """A person whose account or customer has no partner shares its word where it was skipped, and waits otherwise."""
+    outcome, reason = words.get(customer, ("", ""))
+    if customer in draft.verdicts:
+        outcome, reason = draft.verdicts[customer].outcome, draft.verdicts[customer].reason
+    if outcome == "skipped":
+        draft.say(known, "skipped", f"customer_{reason}")
+    else:
+        draft.say(known, "blocked", "customer_created_first" if outcome == "created" else "customer_not_linked")
+
+
+def _words_of_customers(rooms: Rooms, work: EntityWork, persons: Iterable[Ref]) -> dict[Ref, tuple[str, str]]:
+    """What earlier runs said of the accounts and customers of these persons."""
+    by_list: dict[tuple[Side, str], set[str]] = {}
+    for ref in persons:
+        raw = work.known[ref].raw
+        holder = account_of(raw) if ref.side == "crm" else raw.get("contact_id")
+        by_list.setdefault((ref.side, "Accounts" if ref.side == "crm" else "contacts"), set()).add(str(holder))
+    return {
+        mirror.ref: (mirror.outcome, mirror.reason)
+        for (side, module), ids in by_list.items()
+        for mirror in rooms.ledger.mirrors(rooms.spec.name, side, module, ids).values()
+    }
 
 
 # ------------------------------------------------------------------------------------------------------- what is left

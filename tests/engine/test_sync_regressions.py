@@ -59,3 +59,33 @@ async def test_what_a_run_made_and_a_person_deleted_before_a_list_showed_it_is_m
     await company.sync()
     link = company.ledger.link_of("demo", Ref("crm", "Accounts", account))
     assert link is not None and link.dead == "books"
+
+
+async def test_a_contact_whose_customer_was_deleted_in_books_is_left_alone_like_its_account(company: Company) -> None:
+    company.choose(modules="accounts_and_contacts")
+    account = company.seed_crm("Accounts", Account_Name="Aozora Bank")
+    company.seed_crm("Accounts", Account_Name="Yamato Steel")
+    await company.sync()
+    customer = next(one for one, row in company.books().items() if row["company_name"] == "Aozora Bank")
+    company.world.clock.advance(600)
+    company.world.books.delete("contacts", customer)
+    await company.quiet()
+    contact = company.seed_crm("Contacts", Last_Name="Sato", Account_Name={"id": account})
+    assert (await company.quiet()).status == "green"
+    assert company.outcome(Ref("crm", "Contacts", contact)) == ("skipped", "customer_partner_deleted")
+
+
+async def test_a_contact_left_alone_while_its_account_lay_in_the_bin_follows_when_that_is_back(company: Company) -> None:
+    company.choose(modules="accounts_and_contacts")
+    account = company.seed_crm("Accounts", Account_Name="Aozora Bank")
+    company.seed_crm("Accounts", Account_Name="Yamato Steel")
+    await company.sync()
+    company.world.clock.advance(600)
+    company.seed_crm("Contacts", Last_Name="Sato", Account_Name={"id": account})
+    company.world.crm.delete("Accounts", account)
+    assert (await company.quiet()).status == "green"
+    company.world.clock.advance(600)
+    company.world.crm.restore("Accounts", account)
+    await company.sync()
+    await company.sync()
+    assert [one["last_name"] for row in company.books().values() for one in row["contact_persons"]] == ["Sato"]
