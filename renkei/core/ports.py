@@ -332,8 +332,6 @@ class Ledger(TokenStore, CallStore, Protocol):
 
     def settle(self, connection: str, rows: Sequence[Settled]) -> None: ...
 
-    def set_view(self, connection: str, side: Side, module: str, inside: Iterable[str], outside: Iterable[str]) -> None: ...
-
     def mark_deleted(self, connection: str, side: Side, module: str, ids: Iterable[str], now: datetime) -> None:
         """Mark as deleted and open them."""
 

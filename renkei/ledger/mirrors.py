@@ -258,13 +258,6 @@ class Mirrors(Database):
             ],
         )
 
-    def set_view(self, connection: str, side: Side, module: str, inside: Iterable[str], outside: Iterable[str]) -> None:
-        """Note which records are in the view; whether that opens them is the caller's decision."""
-        with self.transaction():
-            for ids, value in ((inside, True), (outside, False)):
-                where = [_of(connection, side, module), self._among(mirrors.c.id, ids), mirrors.c.in_view.is_(not value)]
-                self._write(update(mirrors).where(*where).values(in_view=value))
-
     def mark_deleted(self, connection: str, side: Side, module: str, ids: Iterable[str], now: datetime) -> None:
         """Mark as deleted and open them; one that is marked already is left alone, so that it is settled once."""
         self._write(

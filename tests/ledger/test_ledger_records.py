@@ -147,14 +147,6 @@ def test_mirrors_are_opened_by_name_or_all_of_a_module(ledger: SqlLedger) -> Non
     assert ledger.open_ids(*ACCOUNTS) == ["1", "2", "3"]
 
 
-def test_the_view_is_noted_without_touching_anything_else(ledger: SqlLedger) -> None:
-    put(ledger, 1, 2)
-    ledger.set_view(*ACCOUNTS, inside=["1"], outside=["2"])
-    assert [ledger.mirrors(*ACCOUNTS, ["1", "2"])[key].in_view for key in ("1", "2")] == [True, False]
-    ledger.set_view(*ACCOUNTS, inside=["2"], outside=[])
-    assert ledger.mirrors(*ACCOUNTS, ["2"])["2"].in_view
-
-
 def test_the_nth_newest_stamp_counts_what_is_there(ledger: SqlLedger) -> None:
     rows = [a_mirror(n, stamp=NOW + n * MINUTE) for n in range(3)] + [a_mirror(9, stamp=None)]
     ledger.put_mirrors(*ACCOUNTS, rows, NOW)

@@ -64,10 +64,11 @@ class Meter:
                 f"The API call for this organization has exceeded the maximum call rate limit of {self.per_day:,}.",
             )
 
-    def headers(self, now: datetime) -> list[tuple[bytes, bytes]]:
-        """The three X-Rate-Limit headers, all integers."""
+    def headers(self, now: datetime, enforced: bool) -> list[tuple[bytes, bytes]]:
+        """The three X-Rate-Limit headers, all integers. Where limits are not enforced, the whole allowance is always left:
+        a client that keeps to what it is told must not stop."""
         seconds = 0 if self.resets_at is None else max(0, int((self.resets_at - now).total_seconds()))
-        left = max(0, self.per_day - self.used)
+        left = max(0, self.per_day - self.used) if enforced else self.per_day
         return [
             (b"x-rate-limit-limit", str(self.per_day).encode()),
             (b"x-rate-limit-remaining", str(left).encode()),

@@ -201,7 +201,7 @@ def _limits_of(world: World, edition: str, request: Request) -> list[tuple[bytes
     org = books.organisations.get(_organisation_id(edition, request) or "") or books.main
     now = world.clock.now()
     org.meter.roll(now, org.zone)
-    return org.meter.headers(now)
+    return org.meter.headers(now, world.limits)
 
 
 def _resolved(edition: str, method: str, parts: list[str]) -> tuple[Handler, list[str]]:

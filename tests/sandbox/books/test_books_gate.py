@@ -102,6 +102,12 @@ async def test_every_answer_carries_three_integer_rate_headers(books: Books, pat
     assert int(answer.headers["X-Rate-Limit-Reset"]) == 53060
 
 
+async def test_without_limits_the_whole_allowance_is_always_left(books: Books) -> None:
+    books.world.limits = False
+    for _ in range(2):
+        assert int((await books.call("GET", "/contacts")).headers["X-Rate-Limit-Remaining"]) == 10000
+
+
 async def test_the_hundred_and_first_call_of_a_minute_blocks_the_organisation(books: Books) -> None:
     for _ in range(100):
         await books.get("/users/me")
