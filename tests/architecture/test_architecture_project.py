@@ -59,16 +59,33 @@ def test_make_alone_lists_every_recipe() -> None:
     assert re.findall(r"^  make (\S+)", listed, flags=re.MULTILINE) == phony[1].split()
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.ja.md", "CONTRIBUTING.md"])
-def test_what_a_paper_points_at_is_there(readme: str) -> None:
-    text = (ROOT / readme).read_text(encoding="utf-8")
+PAPERS = [
+    "README.md",
+    "README.ja.md",
+    "CONTRIBUTING.md",
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")),
+]
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_what_a_paper_points_at_is_there(paper: str) -> None:
+    text = (ROOT / paper).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
-    recipes = set(re.findall(r"\bmake ([a-z]+)\b", text))
+    assert [link for link in links if not (ROOT / paper).parent.joinpath(link).exists()] == []
     known = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
-    assert {"demo", "test"} <= recipes or readme == "CONTRIBUTING.md"
-    assert {recipe for recipe in recipes if f"`make {recipe}`" in text} <= known
+    assert set(re.findall(r"(?:`|^    (?:\$ )?)make ([a-z]+)", text, flags=re.MULTILINE)) <= known
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_a_readme_names_the_two_commands_that_a_newcomer_needs(readme: str) -> None:
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    assert re.findall(r"^    make ([a-z]+)", text, flags=re.MULTILINE) == ["demo", "test"]
+
+
+def test_every_document_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = [path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "decisions"]
+    assert [str(page) for page in pages if f"]({page})" not in index and page.name != "README.md"] == []
 
 
 def test_decision_records_are_numbered_without_gaps() -> None:
