@@ -18,7 +18,7 @@ from renkei.core.planning import EntityPlan, fingerprint
 from renkei.core.ports import StageRow
 from renkei.core.records import OUTCOMES, OutcomeRow, Run
 from renkei.core.stored import content_of
-from renkei.core.values import Ref, plain
+from renkei.core.values import Ref, Side, plain
 from renkei.engine.extract import extract
 from renkei.engine.load import Result, load
 from renkei.engine.recall import recall, the_chosen
@@ -305,7 +305,11 @@ def status_of(entities: Mapping[str, Any], budget_ended: bool) -> str:
 
 
 def _calls(rooms: Rooms, report: Report) -> dict[str, Any]:
-    counted = {"crm": sum(rooms.crm.calls().values()), "books": sum(rooms.books.calls().values())}
+    """Calls to either side as its organisation counts them (a token's are nobody's), and the fewest that would have done."""
+    made: dict[Side, Mapping[str, int]] = {"crm": rooms.crm.calls(), "books": rooms.books.calls()}
+    counted: dict[str, Any] = {
+        side: sum(calls for kind, calls in kinds.items() if kind != "token") for side, kinds in made.items()
+    }
     fewest = {"crm": 0, "books": 0}
     for plan in report.plans:
         for item in plan.lists:

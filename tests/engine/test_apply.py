@@ -146,6 +146,12 @@ async def test_a_record_that_the_connection_does_not_sync_is_refused_by_name(com
         await company.sync(only=(Ref("crm", "Leads", "1"),))
 
 
+async def test_a_run_counts_its_calls_as_the_sides_do(company: Company) -> None:
+    report = await company.sync()
+    requests = company.world.requests
+    assert report.calls["crm"] == len(requests.select("crm")) and report.calls["books"] == len(requests.select("books"))
+
+
 async def test_an_hourly_run_asks_for_no_metadata(company: Company) -> None:
     await company.sync()
     async with company.rooms() as rooms:
