@@ -62,7 +62,7 @@ def test_words_that_are_no_command_of_ours_are_answered_as_json_too() -> None:
 
 def test_the_sandbox_says_which_seeds_there_are() -> None:
     found = renkei("sandbox", "serve", "--seed", "nothing")
-    assert found.returncode == 2 and "A seed is demo, empty, synthetic:N" in found.stderr
+    assert found.returncode == 2 and "A seed is demo, empty, native, synthetic:N" in found.stderr
 
 
 def test_policy_show_prints_every_cell() -> None:

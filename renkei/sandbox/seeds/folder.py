@@ -43,7 +43,7 @@ def load_folder(world: World, folder: Path) -> None:
 
 def _check_files(folder: Path) -> None:
     if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder. A seed is demo, empty, synthetic:N, or the path of a folder.")
+        raise ValueError(f"{folder} is not a folder. A seed is demo, empty, native, synthetic:N, or the path of a folder.")
     if not any((folder / side).is_dir() for side in FILES):
         raise ValueError(f"{folder} has neither a folder crm nor a folder books in it")
     for side, names in FILES.items():

@@ -81,17 +81,17 @@ def load_synthetic(world: World, count: int) -> None:
 def _load_parties(world: World, start: datetime, count: int) -> None:
     crm, books = numbers_of_sides(count)
     parties = [party(n) for n in range(count + count // 10)]
-    created = list(_stamps(world, start, count))
+    created = list(stamps_of(world, start, count))
     currency = world.base_currency
-    world.crm.seed("Accounts", [_account(parties[n], currency, *at) for n, at in zip(crm, created, strict=True)])
-    world.books.seed("contacts", [_customer(parties[n], currency, *at) for n, at in zip(books, created, strict=True)])
+    world.crm.seed("Accounts", [account_of(parties[n], currency, *at) for n, at in zip(crm, created, strict=True)])
+    world.books.seed("contacts", [customer_of(parties[n], currency, *at) for n, at in zip(books, created, strict=True)])
 
 
 def _load_products(world: World, start: datetime, count: int) -> None:
     crm, books = numbers_of_sides(count)
-    created = list(_stamps(world, start, count))
-    world.crm.seed("Products", [_product(n, *at) for n, at in zip(crm, created, strict=True)])
-    world.books.seed("items", [_item(n, *at) for n, at in zip(books, created, strict=True)])
+    created = list(stamps_of(world, start, count))
+    world.crm.seed("Products", [product_of(n, *at) for n, at in zip(crm, created, strict=True)])
+    world.books.seed("items", [item_of(n, *at) for n, at in zip(books, created, strict=True)])
 
 
 @contextmanager
@@ -156,7 +156,7 @@ def _phone(n: int) -> str:
     return f"03-{digits[:4]}-{digits[4:]}"
 
 
-def _stamps(world: World, start: datetime, count: int) -> Iterator[tuple[str, str]]:
+def stamps_of(world: World, start: datetime, count: int) -> Iterator[tuple[str, str]]:
     """Created and modified stamps of `count` records: created one after the other, modified within the month after."""
     seconds = int(STAMPS_SINCE.total_seconds())
     month = 30 * 86_400
@@ -166,7 +166,8 @@ def _stamps(world: World, start: datetime, count: int) -> Iterator[tuple[str, st
         yield stamp(created, world.zone), stamp(modified, world.zone)
 
 
-def _account(company: Party, currency: str, created: str, modified: str) -> dict[str, Any]:
+def account_of(company: Party, currency: str, created: str, modified: str) -> dict[str, Any]:
+    """A company as a CRM account."""
     return {
         "Account_Name": company.name,
         "Phone": company.phone,
@@ -183,7 +184,8 @@ def _account(company: Party, currency: str, created: str, modified: str) -> dict
     }
 
 
-def _customer(company: Party, currency: str, created: str, modified: str) -> dict[str, Any]:
+def customer_of(company: Party, currency: str, created: str, modified: str) -> dict[str, Any]:
+    """A company as a business customer of Books."""
     return {
         "contact_name": company.name,
         "company_name": company.name,
@@ -205,7 +207,8 @@ def _customer(company: Party, currency: str, created: str, modified: str) -> dic
     }
 
 
-def _product(n: int, created: str, modified: str) -> dict[str, Any]:
+def product_of(n: int, created: str, modified: str) -> dict[str, Any]:
+    """The n-th product as the CRM holds it."""
     return {
         "Product_Name": _product_name(n),
         "Product_Code": _code(n),
@@ -217,7 +220,8 @@ def _product(n: int, created: str, modified: str) -> dict[str, Any]:
     }
 
 
-def _item(n: int, created: str, modified: str) -> dict[str, Any]:
+def item_of(n: int, created: str, modified: str) -> dict[str, Any]:
+    """The n-th product as an item of Books."""
     return {
         "name": _product_name(n),
         "sku": _code(n),

@@ -15,6 +15,8 @@ import yaml
 from books_calls import CRM_FIELD, Books
 from jsonschema import Draft4Validator
 
+from renkei.sandbox.seeds import load
+
 FOLDER = Path(__file__).parents[2] / "data" / "books-oas"
 NUMBER, TEXT, TEXT_OR_NUMBER = {"type": "number"}, {"type": "string"}, {"type": ["string", "number"]}
 OBJECT, ANY = {"type": "object"}, {}
@@ -206,6 +208,24 @@ async def test_answers_fit_the_vendors_schemas(books: Books, file: str, method: 
     assert answer.status_code == status, answer.text
     faults = Draft4Validator(schema_of(file, method, path, status)).iter_errors(answer.json())
     assert [f"{fault.json_path}: {fault.message[:200]}" for fault in faults] == []
+
+
+async def test_pairs_of_the_built_in_integration_fit_the_vendors_schemas(books: Books) -> None:
+    load(books.world, "native")
+    ids = {
+        kind: next(one for one, row in books.world.books.records(kind).items() if row["is_linked_with_zohocrm"])
+        for kind in ("contacts", "items")
+    }
+    for file, path in (
+        ("contacts", "/contacts"),
+        ("contacts", "/contacts/{contact_id}"),
+        ("items", "/items"),
+        ("items", "/items/{item_id}"),
+        ("invoices", "/invoices"),
+    ):
+        content = await books.get(path.format(contact_id=ids["contacts"], item_id=ids["items"]))
+        faults = Draft4Validator(schema_of(file, GET, path, 200)).iter_errors(content)
+        assert [f"{fault.json_path}: {fault.message[:200]}" for fault in faults] == []
 
 
 async def test_the_schemas_catch_a_wrong_type(books: Books) -> None:
