@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,23 +14,31 @@ from typing import Any
 
 from renkei import __version__
 from renkei.config.check import check
-from renkei.config.project import Project, load_project, with_hosts
-from renkei.config.settings import Settings, credentials
-from renkei.connectors.auth import Credentials, Tokens
+from renkei.config.project import Project, load_project, read_project, with_hosts
+from renkei.config.settings import Settings, credential_store, credentials, source_of
+from renkei.connectors.auth import Credentials, Tokens, Unshared
 from renkei.connectors.books import ZohoBooks
 from renkei.connectors.crm import ZohoCrm
 from renkei.connectors.http import Client
+from renkei.connectors.prefect_api import PrefectApi
 from renkei.core.connection import ConnectionSpec, SideSettings
+from renkei.core.errors import CredentialsRefused, Fault, LedgerUnavailable, RenkeiError
 from renkei.core.ports import Clock, Judge, Ledger
 from renkei.core.values import Side
 from renkei.engine.acts import Act
+from renkei.engine.doctor import Patient
 from renkei.engine.work import Rooms
-from renkei.ledger.ledger import SqlLedger, open_ledger
+from renkei.ledger.ledger import SqlLedger, look_at, open_ledger
+from renkei.ledger.migrate import HEAD
 from renkei.quality.judge import GreatJudge
 
 __all__ = [
-    "Desk", "Settings", "SystemClock", "check", "load_project", "open_desk", "open_house", "open_ledger_of", "with_hosts",
+    "Desk", "Settings", "SystemClock", "check", "load_project", "open_desk", "open_house", "open_ledger_of", "open_patient",
+    "read_project", "with_hosts",
 ]  # fmt: skip
+
+
+SIDES: tuple[Side, Side] = ("crm", "books")
 
 
 class SystemClock:
@@ -105,29 +113,10 @@ async def open_house(
 ) -> AsyncIterator[Rooms]:
     """All rooms for one connection. CredentialsRefused names what the environment lacks, before any call."""
     time_of = clock or SystemClock()
-    secrets = {side: credentials(_side(connection, side).credentials, environ, side) for side in ("crm", "books")}
+    secrets = {side: credentials(_side(connection, side).credentials, environ, side) for side in SIDES}
     own = None if ledger is not None else open_ledger(project.settings.ledger_url)
     memory: Ledger = ledger if ledger is not None else own  # type: ignore[assignment]
-    tokens: dict[str, Tokens] = {}
-    clients: dict[Side, Client] = {}
-    sides: tuple[Side, Side] = ("crm", "books")
-    for side in sides:
-        settings = _side(connection, side)
-        if settings.credentials not in tokens:
-            tokens[settings.credentials] = Tokens(
-                settings.credentials,
-                Credentials(*secrets[side]),
-                hosts=settings.hosts,
-                store=memory,
-                clock=time_of,
-                key=token_key(project.settings),
-                transport=transport,
-            )
-        clients[side] = Client(
-            side, base=settings.hosts.api, tokens=tokens[settings.credentials], clock=time_of, calls=memory,
-            organization=connection.organization if side == "books" else connection.name, time_zone=connection.time_zone,
-            budget=connection.budget if side == "books" else None, transport=transport, read_only=True,
-        )  # fmt: skip
+    tokens, clients = _lines(project.settings, connection, secrets, memory, time_of, transport)
 
     def allow_writes(allowed: bool) -> None:
         for client in clients.values():
@@ -140,19 +129,121 @@ async def open_house(
 
     try:
         yield Rooms(
-            connection, project.mappings_of(connection), project.summaries_of(connection),
-            ZohoCrm(clients["crm"], key_field=connection.crm_key),
-            ZohoBooks(clients["books"], edition=connection.edition, organization=connection.organization),
-            memory, judge or GreatJudge(project.suites), time_of, project.settings.data, project.configuration(connection),
-            __version__, allow_writes, flush_calls, progress or (lambda stage, entity, done, of: None),
+            connection, project.mappings_of(connection), project.summaries_of(connection), *_systems(connection, clients), memory,
+            judge or GreatJudge(project.suites), time_of, project.settings.data, project.configuration(connection), __version__,
+            allow_writes, flush_calls, progress or (lambda stage, entity, done, of: None),
         )  # fmt: skip
     finally:
-        for client in clients.values():
-            await client.aclose()
-        for one in tokens.values():
-            await one.aclose()
+        await _hang_up(tokens, clients)
         if own is not None:
             own.close()
+
+
+@asynccontextmanager
+async def open_patient(
+    project: Project,
+    connection: ConnectionSpec,
+    environ: Mapping[str, str],
+    *,
+    faults: Sequence[Fault] = (),
+    transport: Any = None,
+    clock: Clock | None = None,
+    scheduler_transport: Any = None,
+) -> AsyncIterator[Patient]:
+    """A connection for `renkei doctor`: what can be opened, and what cannot as words. Nothing is made, migrated or written,
+    but that an up-to-date ledger keeps the access token and counts the calls."""
+    time_of = clock or SystemClock()
+    sources: dict[Side, str | CredentialsRefused] = {}
+    secrets: dict[Side, tuple[str, str, str]] = {}
+    for side in SIDES:
+        try:
+            secrets[side] = credentials(_side(connection, side).credentials, environ, side)
+            sources[side] = source_of(_side(connection, side).credentials, environ)
+        except CredentialsRefused as error:
+            secrets[side], sources[side] = ("", "", ""), error  # never used: the checks that would are skipped
+    ledger, state = _ledger_as_it_stands(project.settings)
+    store: Any = Unshared() if ledger is None else ledger
+    tokens, clients = _lines(project.settings, connection, secrets, store, time_of, transport)
+    url = environ.get("PREFECT_API_URL", "")
+    scheduler = PrefectApi(
+        url, key=environ.get("PREFECT_API_KEY", ""), user_and_password=environ.get("PREFECT_API_AUTH_STRING", ""),
+        transport=scheduler_transport,
+    ) if url else None  # fmt: skip
+    crm, books = _systems(connection, clients)
+    told: dict[str, Sequence[str]] = {}
+
+    async def granted(side: Side) -> Sequence[str]:
+        alias = _side(connection, side).credentials
+        if alias not in told:
+            told[alias] = await tokens[alias].granted(side)
+        return told[alias]
+
+    aliases = sorted({_side(connection, side).credentials for side in SIDES})
+    kept = credential_store(environ) if any(source != "the environment" for source in sources.values()) else None
+    try:
+        yield Patient(
+            connection, project.mappings_of(connection), project.summaries_of(connection), time_of,
+            [str(one) for one in faults], sources,
+            [str(kept.path(one)) for one in aliases if not kept.is_private(one)] if kept else [],
+            crm, books, granted, ledger, state, scheduler,
+        )  # fmt: skip
+    finally:
+        await _hang_up(tokens, clients)
+        if scheduler is not None:
+            await scheduler.aclose()
+        if ledger is not None:
+            ledger.close()
+
+
+def _ledger_as_it_stands(settings: Settings) -> tuple[SqlLedger | None, str | RenkeiError]:
+    """The ledger where its tables are up to date, and a word for its state, or the error."""
+    try:
+        ledger, found = look_at(settings.ledger_url)
+    except RenkeiError as error:
+        return None, error
+    if ledger is None:
+        return None, "none"
+    if found == HEAD:
+        return ledger, ""
+    ledger.close()
+    newer = LedgerUnavailable(f"The ledger stands at revision {found}, this renkei knows {HEAD}.", fix="Use a newer renkei.")
+    return None, "old" if found is not None and found < HEAD else newer
+
+
+def _lines(
+    settings: Settings, connection: ConnectionSpec, secrets: Mapping[Side, tuple[str, str, str]], store: Any, clock: Clock,
+    transport: Any,
+) -> tuple[dict[str, Tokens], dict[Side, Client]]:  # fmt: skip
+    """Tokens by alias and a client a side, which refuses to write until it is allowed."""
+    tokens: dict[str, Tokens] = {}
+    clients: dict[Side, Client] = {}
+    for side in SIDES:
+        side_of = _side(connection, side)
+        if side_of.credentials not in tokens:
+            tokens[side_of.credentials] = Tokens(
+                side_of.credentials, Credentials(*secrets[side]), hosts=side_of.hosts, store=store, clock=clock,
+                key=token_key(settings), transport=transport,
+            )  # fmt: skip
+        clients[side] = Client(
+            side, base=side_of.hosts.api, tokens=tokens[side_of.credentials], clock=clock, calls=store,
+            organization=connection.organization if side == "books" else connection.name, time_zone=connection.time_zone,
+            budget=connection.budget if side == "books" else None, transport=transport, read_only=True,
+        )  # fmt: skip
+    return tokens, clients
+
+
+def _systems(connection: ConnectionSpec, clients: Mapping[Side, Client]) -> tuple[ZohoCrm, ZohoBooks]:
+    return (
+        ZohoCrm(clients["crm"], key_field=connection.crm_key),
+        ZohoBooks(clients["books"], edition=connection.edition, organization=connection.organization),
+    )
+
+
+async def _hang_up(tokens: Mapping[str, Tokens], clients: Mapping[Side, Client]) -> None:
+    for client in clients.values():
+        await client.aclose()
+    for one in tokens.values():
+        await one.aclose()
 
 
 def token_key(settings: Settings) -> bytes | None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 import typer
 from typer.exceptions import TyperException
 
-from renkei.cli import declarations, history, imitated, linking, questions, running, state
+from renkei.cli import declarations, history, imitated, linking, questions, running, setup, state
 from renkei.cli.asked import Asked
 from renkei.core.errors import RenkeiError
 
@@ -29,7 +29,7 @@ app.command()(running.apply)
 app.command()(running.sync)
 app.command()(running.publish)
 app.command()(running.demo)
-for room in (state, questions, linking, history, declarations, imitated):
+for room in (setup, state, questions, linking, history, declarations, imitated):
     room.register(app)
 
 

@@ -72,6 +72,14 @@ def credential_store(environ: Mapping[str, str]) -> CredentialStore:
     return CredentialStore(settings.data / "credentials", settings.store_key)
 
 
+def source_of(alias: str, environ: Mapping[str, str]) -> str:
+    """Where the credentials of an alias come from, in words; asked after `credentials` has found them."""
+    given = [bool(environ.get(f"RENKEI_{alias}_{part}", "").strip()) for part in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")]
+    if all(given):
+        return "the environment"
+    return "the environment and the encrypted store" if any(given) else "the encrypted store"
+
+
 def credentials(alias: str, environ: Mapping[str, str], side: Side = "crm") -> Credentials:
     """RENKEI_<ALIAS>_CLIENT_ID, _CLIENT_SECRET and _REFRESH_TOKEN; each that is not set there, from the encrypted store.
 

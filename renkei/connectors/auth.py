@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,8 +51,11 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
+    """`scopes`: those that the accounts host said it grants; empty where it did not say."""
+
     ends: datetime
     value: str = field(repr=False)
+    scopes: tuple[str, ...] = ()
 
 
 class Tokens:
@@ -103,6 +106,19 @@ class Tokens:
             self._known = await self._shared_or_new(side, refused, count)
             return self._known.value
 
+    async def granted(self, side: Side, count: Callable[[], None] = lambda: None) -> tuple[str, ...]:
+        """Prove that the refresh token works, and tell the scopes that it grants, as far as the accounts host says.
+
+        A token is made anew, except where half of the ten in ten minutes are used: others need them. Errors as `token`.
+        """
+        now = self._clock.now()
+        if self._store.refreshes(self._alias, now - WINDOW) < REFRESHES // 2:
+            async with self._one_at_a_time:
+                self._known = self._kept(await self._refresh(side, count))
+        else:
+            await self.token(side, count=count)
+        return self._known.scopes if self._known else ()
+
     async def aclose(self) -> None:
         await self._http.aclose()
 
@@ -131,13 +147,17 @@ class Tokens:
                 if stored is not None and stored.value != refused and stored.ends > self._clock.now():
                     return stored  # its last minutes are better than none
                 raise
-            payload = orjson.dumps({"token": fresh.value, "of": self._credentials.fingerprint()})
-            self._store.save_token(self._alias, self._cipher.encrypt(payload).decode(), fresh.ends, self._clock.now())
             saved = True
-            return fresh
+            return self._kept(fresh)
         finally:
             if not saved:
                 self._store.drop_lease(self._alias, self._owner)
+
+    def _kept(self, fresh: AccessToken) -> AccessToken:
+        """In the shared store, encrypted, with which the refresh is counted and the lease ends."""
+        payload = orjson.dumps({"token": fresh.value, "of": self._credentials.fingerprint(), "scopes": fresh.scopes})
+        self._store.save_token(self._alias, self._cipher.encrypt(payload).decode(), fresh.ends, self._clock.now())
+        return fresh
 
     def _is_fresh(self, token: AccessToken, refused: str | None) -> bool:
         return token.value != refused and token.ends - EARLY > self._clock.now()
@@ -151,7 +171,9 @@ class Tokens:
             payload = orjson.loads(self._cipher.decrypt(found[0].encode()))
         except InvalidToken:
             return None
-        return AccessToken(found[1], payload["token"]) if payload["of"] == self._credentials.fingerprint() else None
+        if payload["of"] != self._credentials.fingerprint():
+            return None
+        return AccessToken(found[1], payload["token"], tuple(payload.get("scopes", ())))
 
     async def _refresh(self, side: Side, count: Callable[[], None]) -> AccessToken:
         now = self._clock.now()
@@ -161,22 +183,32 @@ class Tokens:
                 retry_after=WINDOW.total_seconds(),
             )  # fmt: skip
         count()
-        form = {
-            "grant_type": "refresh_token",
-            "refresh_token": self._credentials.refresh_token,
-            "client_id": self._credentials.client_id,
-            "client_secret": self._credentials.client_secret,
-        }
-        request = "POST /oauth/v2/token"
+        form = {"grant_type": "refresh_token", "refresh_token": self._credentials.refresh_token}
+        body = await self._ask(side, form)
+        scopes = tuple(str(body.get("scope") or "").replace(",", " ").split())
+        return AccessToken(now + timedelta(seconds=_lifetime(body)), str(body["access_token"]), scopes)
+
+    async def exchange(self, side: Side, code: str) -> str:
+        """A refresh token for a grant code, which is good once. CredentialsRefused where the host gives none."""
+        body = await self._ask(side, {"grant_type": "authorization_code", "code": code})
+        if not body.get("refresh_token"):
+            raise CredentialsRefused(
+                side, f"{self._hosts.accounts} gave no refresh token for the grant code.", fix="Make the code with a self client."
+            )
+        return str(body["refresh_token"])
+
+    async def _ask(self, side: Side, form: Mapping[str, str]) -> dict[str, Any]:
+        """The accounts host's answer, which holds an access token."""
+        whole = {**form, "client_id": self._credentials.client_id, "client_secret": self._credentials.client_secret}
         try:
-            response = await self._http.post("/oauth/v2/token", data=form)
+            response = await self._http.post("/oauth/v2/token", data=whole)
         except CAUGHT as error:
-            raise translate(side, error, request=request, writes=False) from None
+            raise translate(side, error, request="POST /oauth/v2/token", writes=False) from None
         body = decode(response)
         if response.status_code == 200 and isinstance(body, dict) and body.get("access_token"):
             self._check_data_center(side, body)
-            return AccessToken(now + timedelta(seconds=_lifetime(body)), str(body["access_token"]))
-        raise self._refusal(side, response.status_code, body)
+            return body
+        raise self._refusal(side, response.status_code, body, of="grant code" if "code" in form else "refresh token")
 
     def _check_data_center(self, side: Side, body: dict[str, Any]) -> None:
         """An answer that names another vendor host than ours. Hosts of a proxy or a sandbox are not compared."""
@@ -187,7 +219,7 @@ class Tokens:
                 fix=f"Set data_center: {theirs}, or authorise again in {ours}.",
             )  # fmt: skip
 
-    def _refusal(self, side: Side, status: int, body: Any) -> ConnectionRefused | TryAgain:
+    def _refusal(self, side: Side, status: int, body: Any, of: str) -> ConnectionRefused | TryAgain:
         """Section 2.4: an error may come under 200, so the body decides."""
         error = str(body.get("error", "")) if isinstance(body, dict) else ""
         failure = isinstance(body, dict) and body.get("status") == "failure"  # its text is localised
@@ -201,6 +233,8 @@ class Tokens:
             fix = f"Check {name}_CLIENT_ID, and that this client was made in the data centre of {self._hosts.accounts}."
         elif error == "invalid_client_secret":
             fix = f"Check {name}_CLIENT_SECRET."
+        elif of == "grant code":
+            fix = f"A grant code is good once, for minutes, in the data centre of {self._hosts.accounts}: make a new one there."
         else:
             fix = (
                 f"Check {name}_REFRESH_TOKEN: it is wrong, was revoked, or was issued in another data centre than "
@@ -217,3 +251,33 @@ def _lifetime(body: dict[str, Any]) -> float:
 def _fernet_key(secret: bytes) -> bytes:
     derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"renkei access token").derive(secret)
     return base64.urlsafe_b64encode(derived)
+
+
+class Unshared:
+    """core.ports.TokenStore and CallStore for one process: where there is no ledger yet, nothing is kept."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, tuple[str, datetime]] = {}
+        self._made: list[tuple[str, datetime]] = []
+
+    def token(self, alias: str) -> tuple[str, datetime] | None:
+        return self._tokens.get(alias)
+
+    def lease_refresh(self, alias: str, owner: str, now: datetime, ttl: timedelta) -> bool:
+        return True
+
+    def refreshes(self, alias: str, since: datetime) -> int:
+        return sum(1 for name, at in self._made if name == alias and at > since)
+
+    def save_token(self, alias: str, encrypted: str, ends: datetime, now: datetime) -> None:
+        self._tokens[alias] = (encrypted, ends)
+        self._made.append((alias, now))
+
+    def drop_lease(self, alias: str, owner: str) -> None:
+        return None
+
+    def add_calls(self, organization: str, side: Side, day: str, kind: str, calls: int, run: str | None) -> None:
+        return None
+
+    def calls_on(self, organization: str, side: Side, day: str) -> int:
+        return 0

@@ -72,18 +72,42 @@ class ZohoBooks:
             raise await self._wrong_edition() or refused from None
         for raw in found:
             if str(raw.get("organization_id")) == self._organization:
-                return Organization(
-                    id=self._organization,
-                    name=str(raw.get("name") or ""),
-                    time_zone=str(raw.get("time_zone") or "UTC"),
-                    currency=str(raw.get("currency_code") or ""),
-                    kind=self._edition,
-                )
+                return self._organisation(raw)
         there = ", ".join(f"{raw.get('organization_id')} ({raw.get('name')})" for raw in found) or "none"
         raise WrongOrganization(
             "books", f"organisation {self._organization} is not among those of this token: {there}.",
             fix="Correct books.organization in the connection, or authorise as a user of that organisation.",
         )  # fmt: skip
+
+    async def organizations(self) -> list[Organization]:
+        """All that the token's user belongs to. WrongEdition as `organization`; empty for a user without one (9017)."""
+        try:
+            return [self._organisation(raw) for raw in await self._organizations(self._edition)]
+        except (ScopeMissing, CredentialsRefused) as refused:
+            raise await self._wrong_edition() or refused from None
+        except WrongOrganization:
+            return []
+
+    async def me(self) -> User:
+        """The user behind the token, in this organisation. Only the role `admin` may administer."""
+        raw = _first((await self._get("metadata", "/users/me", {})).content.get("user")) or {}
+        mails = [one for one in raw.get("email_ids") or () if isinstance(one, dict)]
+        chosen = next((one for one in mails if one.get("is_selected")), mails[0] if mails else {})
+        role = str(raw.get("user_role") or "")
+        return User(
+            id=str(raw.get("user_id") or ""), name=str(raw.get("name") or ""),
+            email=str(chosen.get("email") or raw.get("email") or ""), active=raw.get("status", "active") == "active",
+            profile=role, administers=role.casefold() in ("admin", "owner"),
+        )  # fmt: skip
+
+    async def offers(self, path: str) -> bool:
+        """Whether a list can be read: False where the edition has no such module (5), or it is switched off (110…)."""
+        reply = await self._call("metadata", "GET", f"/{path}", {"page": "1", "per_page": "1"})
+        code = _code(reply)
+        if code == "5" or (code.startswith("110") and len(code) == 6):
+            return False
+        self._expect(reply)
+        return True
 
     async def fields(self, module: str) -> list[FieldMeta]:
         """`GET /settings/fields?entity=`, every time anew. The spelling of "unique" is not documented: all are tried."""
@@ -222,6 +246,9 @@ class ZohoBooks:
     def calls(self) -> Mapping[str, int]:
         return self._client.calls()
 
+    def skew(self) -> timedelta | None:
+        return self._client.skew
+
     async def aclose(self) -> None:
         await self._client.aclose()
 
@@ -242,6 +269,15 @@ class ZohoBooks:
         reply = await self._call(kind, "GET", path, params)
         self._expect(reply)
         return reply
+
+    def _organisation(self, raw: Row) -> Organization:
+        return Organization(
+            id=str(raw.get("organization_id")),
+            name=str(raw.get("name") or ""),
+            time_zone=str(raw.get("time_zone") or "UTC"),
+            currency=str(raw.get("currency_code") or ""),
+            kind=self._edition,
+        )
 
     async def _organizations(self, edition: Edition) -> list[Row]:
         """The one call that names no organisation."""

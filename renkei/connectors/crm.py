@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from renkei.connectors.http import Client, Reply
 from renkei.core.errors import AnswerUnknown, Bug, ConnectionRefused, FieldMissing, RenkeiError, Unreachable
-from renkei.core.records import Answer, Currency, Deletion, FieldMeta, Organization, Page, Row, User
+from renkei.core.records import Answer, Currency, Deletion, FieldMeta, Organization, Page, Profile, Row, User
 from renkei.core.values import parse_time
 
 ROOT = "/crm/v8"
@@ -30,6 +31,7 @@ MINOR_UNITS: Mapping[str, int] = {
 }  # fmt: skip
 
 _PLAIN_VALUE = re.compile(r"[^'\"\\\x00-\x1f\x7f]+")
+_RIGHT = re.compile(r"Crm_Implied_(View|Create|Edit|Delete)_(\w+)")
 _NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
@@ -75,19 +77,47 @@ class ZohoCrm:
         return found
 
     async def users(self) -> list[User]:
-        users = []
-        async for raw in self._listed("/users", "users", {"type": "AllUsers"}):
-            profile = raw.get("profile")
-            users.append(
-                User(
-                    id=str(raw["id"]),
-                    name=str(raw.get("full_name") or ""),
-                    email=str(raw.get("email") or ""),
-                    active=raw.get("status") == "active",
-                    profile=str(profile.get("name") or "") if isinstance(profile, dict) else "",
-                )
-            )
-        return users
+        return [_user(raw) async for raw in self._listed("/users", "users", {"type": "AllUsers"})]
+
+    async def me(self) -> User:
+        """The user behind the token. Who may administer is asked as a list: names of profiles are localised."""
+        found = _rows(await self._get("/users", {"type": "CurrentUser"}), "users")
+        if not found:
+            raise ConnectionRefused("crm", "no user is shown to this token.", fix="Authorise as an active user.")
+        administrators = {str(raw["id"]) async for raw in self._listed("/users", "users", {"type": "AdminUsers"})}
+        user = _user(found[0])
+        return dataclasses.replace(user, administers=user.id in administrators)
+
+    async def required(self, module: str) -> set[str]:
+        """Fields that a layout in use makes mandatory; the list of fields does not tell."""
+        reply = await self._get("/settings/layouts", {"module": module}, module=module)
+        sections = [
+            _mapping(section)
+            for layout in _rows(reply, "layouts")
+            if layout.get("status", "active") == "active"
+            for section in layout.get("sections") or ()
+        ]
+        fields = [_mapping(raw) for section in sections for raw in section.get("fields") or ()]
+        return {str(raw["api_name"]) for raw in fields if raw.get("required") and raw.get("api_name")}
+
+    async def profiles(self) -> list[Profile]:
+        """Each with its rights in each module."""
+        found = []
+        for raw in _rows(await self._get("/settings/profiles"), "profiles"):
+            whole = raw
+            if "permissions_details" not in raw:
+                whole = next(iter(_rows(await self._get(f"/settings/profiles/{raw['id']}"), "profiles")), raw)
+            rights = [
+                _RIGHT.fullmatch(str(one.get("name"))) for one in whole.get("permissions_details") or () if one.get("enabled")
+            ]
+            permitted = frozenset((right[2], right[1]) for right in rights if right)
+            found.append(Profile(str(raw["id"]), str(raw.get("display_label") or raw.get("name") or ""), permitted))
+        return found
+
+    async def modules(self) -> dict[str, list[str]]:
+        """API name → ids of the profiles that are shown the module."""
+        rows = _rows(await self._get("/settings/modules"), "modules")
+        return {str(raw.get("api_name")): [str(_mapping(one).get("id")) for one in raw.get("profiles") or ()] for raw in rows}
 
     async def currencies(self) -> list[Currency]:
         """Active currencies; the base currency alone where the organisation has no multi-currency (section 7.5)."""
@@ -204,6 +234,9 @@ class ZohoCrm:
 
     def calls(self) -> Mapping[str, int]:
         return self._client.calls()
+
+    def skew(self) -> timedelta | None:
+        return self._client.skew
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -420,6 +453,16 @@ _OUR_MISTAKES = frozenset(
     {"LIMIT_EXCEEDED", "REQUIRED_PARAM_MISSING", "EXPECTED_PARAM_MISSING", "INVALID_REQUEST_METHOD", "INVALID_URL_PATTERN",
      "MEDIA_TYPE_NOT_SUPPORTED", "PATTERN_NOT_MATCHED"}
 )  # fmt: skip
+
+
+def _user(raw: Mapping[str, Any]) -> User:
+    return User(
+        id=str(raw["id"]),
+        name=str(raw.get("full_name") or ""),
+        email=str(raw.get("email") or ""),
+        active=raw.get("status") == "active",
+        profile=str(_mapping(raw.get("profile")).get("name") or ""),
+    )
 
 
 def _field(raw: Mapping[str, Any]) -> FieldMeta:

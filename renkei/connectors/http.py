@@ -322,6 +322,7 @@ class Client:
         self._quiet_until = 0.0  # nothing leaves before: the other side said wait
         self._in_flight = 0
         self._left: tuple[int, float] | None = None  # (calls left today, elapsed() of the reset)
+        self.skew: timedelta | None = None  # the server's clock less ours, as the last Date header said
 
     async def send(
         self,
@@ -461,10 +462,13 @@ class Client:
         return Reply(response.status_code, decode(response), response.headers, self._served_at(response))
 
     def _served_at(self, response: httpx.Response) -> datetime:
+        now = self._clock.now()
         try:
-            return parsedate_to_datetime(response.headers["date"]).astimezone(UTC)
+            served_at = parsedate_to_datetime(response.headers["date"]).astimezone(UTC)
         except (KeyError, ValueError, TypeError):
-            return self._clock.now()
+            return now
+        self.skew = served_at - now
+        return served_at
 
     async def _refuse_writes(self, request: httpx.Request) -> None:
         if self.read_only and could_write(request.method, request.url.path):

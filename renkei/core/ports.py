@@ -31,6 +31,7 @@ from renkei.core.records import (
     Organization,
     OutcomeRow,
     Page,
+    Profile,
     QuarantineRow,
     Row,
     Run,
@@ -74,6 +75,12 @@ class System(Protocol):
     async def currencies(self) -> list[Currency]:
         """Active ones only."""
 
+    async def me(self) -> User:
+        """The user behind the token, and whether he may administer."""
+
+    def skew(self) -> timedelta | None:
+        """The other side's clock less ours, as its last answer said; None where no answer told the time."""
+
     def calls(self) -> Mapping[str, int]:
         """Calls made since the object was made, by kind: read, write, metadata, token, retry."""
 
@@ -83,6 +90,14 @@ class Crm(System, Protocol):
 
     async def views(self, module: str) -> dict[str, str]:
         """Custom views: name → id."""
+
+    async def required(self, module: str) -> set[str]:
+        """API names of the fields that a layout makes mandatory."""
+
+    async def profiles(self) -> list[Profile]: ...
+
+    async def modules(self) -> dict[str, list[str]]:
+        """Module → ids of the profiles that are shown it."""
 
     def read(
         self, module: str, fields: Sequence[str], *, since: datetime | None = None, view: str | None = None
@@ -144,8 +159,21 @@ class Books(System, Protocol):
 
     async def delete(self, module: str, record_id: str) -> Answer: ...
 
+    async def offers(self, path: str) -> bool:
+        """Whether this list can be read there: False where the edition lacks it or the organisation switched it off."""
+
     def daily(self) -> tuple[int | None, int | None]:
         """Calls left today and seconds until the day's reset, as the last answer's headers said."""
+
+
+class Scheduler(Protocol):
+    """The server that starts runs by schedule. TryAgain or ConnectionRefused where it does not answer."""
+
+    async def workers(self, pool: str) -> list[str]:
+        """Names of the workers of a pool that are at work."""
+
+    async def deployments(self, name: str) -> dict[str, bool]:
+        """Flow → whether its schedule is active, of the deployments of this name."""
 
 
 # ----------------------------------------------------------------------------------------------------------- quality
@@ -458,6 +486,9 @@ class Ledger(TokenStore, CallStore, Protocol):
 
     def verify(self) -> Verification:
         """Recompute every chain."""
+
+    def verify_newest(self) -> Verification:
+        """Recompute the newest seal and the chain of its run alone."""
 
     # documents (for sums)
     def put_documents(self, connection: str, rows: Sequence[DocumentRow]) -> None: ...

@@ -102,11 +102,23 @@ class Currency:
 
 @dataclass(frozen=True, slots=True)
 class User:
+    """`profile`: the CRM profile, or the role in Books. `administers`: told of the user behind a token only."""
+
     id: str
     name: str
     email: str
     active: bool
     profile: str = ""
+    administers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A CRM profile and what it permits: (module, View | Create | Edit | Delete)."""
+
+    id: str
+    name: str
+    rights: frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,15 @@ costs a call a module and changes rarely. A field that vanished in between is re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 from renkei.core.errors import FieldMissing, WrongOrganization
-from renkei.core.mapping import Lookups, MappingSpec
+from renkei.core.mapping import FieldSpec, Lookups, MappingSpec
 from renkei.core.records import Organization
+from renkei.core.values import Side
 from renkei.engine.work import SYNCED, Request, Rooms, World, mappings_of
 
 LASTS = timedelta(days=2)  # a nightly run that failed once must not make every hourly run ask again
@@ -85,20 +86,27 @@ def _world(rooms: Rooms, seen: Mapping[str, Any]) -> World:
 def _fitting(rooms: Rooms, seen: Mapping[str, Any], spec: MappingSpec) -> MappingSpec:
     """The mapping less the optional fields that a side lacks."""
     crm, books = set(seen["crm_fields"][spec.crm_module]), set(seen["books_fields"].get(spec.books_module, ()))
-    lacking = set()
-    for item in spec.fields:
-        no_crm = item.crm is not None and item.crm.split(".")[0] not in crm
-        no_books = item.books is not None and item.books.startswith("cf_") and item.books not in books
-        if (no_crm or no_books) and not item.optional:
-            side, module, missing = ("crm", spec.crm_module, item.crm) if no_crm else ("books", spec.books_module, item.books)
+    absent = lacking(spec, crm, books)
+    for side, item in absent:
+        if not item.optional:
+            module, missing = (spec.crm_module, item.crm) if side == "crm" else (spec.books_module, item.books)
             raise FieldMissing(side, module, str(missing), fix=f"Create it there, or take it out of {spec.file}.")
-        if no_crm or no_books:
-            lacking.add(item.name)
     if rooms.spec.crm_key not in crm:
         raise FieldMissing("crm", spec.crm_module, rooms.spec.crm_key, fix="Create this unique single-line text field.")
     if books and rooms.spec.books_key not in books:
         raise FieldMissing("books", spec.books_module, rooms.spec.books_key, fix="Create this custom field without duplicates.")
-    return spec.without(lacking)
+    return spec.without({item.name for _, item in absent})
+
+
+def lacking(spec: MappingSpec, crm: Collection[str], books: Collection[str]) -> list[tuple[Side, FieldSpec]]:
+    """The mapped fields that a side's metadata does not have: of Books, custom fields alone can be looked up."""
+    found: list[tuple[Side, FieldSpec]] = []
+    for item in spec.fields:
+        if item.crm is not None and item.crm.split(".")[0] not in crm:
+            found.append(("crm", item))
+        elif item.books is not None and item.books.startswith("cf_") and item.books not in books:
+            found.append(("books", item))
+    return found
 
 
 def _require_receivables(rooms: Rooms, seen: Mapping[str, Any]) -> None:

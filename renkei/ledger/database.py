@@ -61,6 +61,12 @@ def connect(url: str) -> Engine:
     return create_engine(address, isolation_level="AUTOCOMMIT", poolclass=NullPool)
 
 
+def is_there(url: str) -> bool:
+    """False for a SQLite file that there is not; a server is asked by connecting to it."""
+    address = _address(url)
+    return address.get_backend_name() != "sqlite" or not address.database or Path(address.database).exists()
+
+
 def _address(url: str) -> URL:
     try:
         address = make_url(url)
@@ -111,6 +117,8 @@ def unavailable(reason: sql_errors.DBAPIError) -> LedgerUnavailable:
         fix = "Another process is writing to the ledger; wait for it to end, then run again."
     elif "readonly" in lowered or "read-only" in lowered or "unable to open" in lowered or "permission" in lowered:
         fix = "Check RENKEI_LEDGER_URL and who owns the file and its folder."
+    elif "not a database" in lowered or "malformed" in lowered:
+        fix = "Restore the ledger from a backup, or correct RENKEI_LEDGER_URL."
     else:
         fix = "Check that the database is up and that RENKEI_LEDGER_URL is right, then run again."
     return LedgerUnavailable(f"The ledger cannot be used: {words}.", fix=fix)
@@ -126,7 +134,7 @@ def translated() -> Iterator[None]:
     except sql_errors.IntegrityError as reason:
         raise Bug(f"The ledger refused a row: {str(reason.orig).strip().splitlines()[0]}.") from reason
     except sql_errors.DBAPIError as reason:
-        if reason.connection_invalidated:
+        if reason.connection_invalidated or type(reason) is sql_errors.DatabaseError:  # no ledger, or a damaged file
             raise unavailable(reason) from reason
         raise Bug(f"The ledger refused a statement: {str(reason.orig).strip().splitlines()[0]}.") from reason
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from renkei.ledger.database import connect
+from renkei.ledger.database import connect, is_there
 from renkei.ledger.documents import Calls, Documents, Tokens
 from renkei.ledger.evidence import new_salt
 from renkei.ledger.holds import Holds
 from renkei.ledger.links import Links
-from renkei.ledger.migrate import migrate
+from renkei.ledger.migrate import migrate, revision
 from renkei.ledger.plans import Plans
 from renkei.ledger.runs import Runs
 from renkei.ledger.verify import Verifying
@@ -38,3 +38,22 @@ def open_ledger(url: str, *, salt: Callable[[], bytes] = new_salt) -> SqlLedger:
         ledger.close()
         raise
     return ledger
+
+
+def look_at(url: str) -> tuple[SqlLedger | None, str | None]:
+    """The ledger as it stands, neither made nor migrated: (ledger, its revision), or (None, None) where there is none yet.
+
+    AskedWrongly and LedgerUnavailable as `open_ledger`.
+    """
+    if not is_there(url):
+        return None, None
+    ledger = SqlLedger(url)
+    try:
+        found = revision(ledger)
+    except BaseException:
+        ledger.close()
+        raise
+    if found is None:
+        ledger.close()
+        return None, None
+    return ledger, found

@@ -11,6 +11,7 @@ import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -163,6 +164,7 @@ class FaultLayer:
             await self.app(scope, receive, send)
             return
         row = self._open_row(side, scope)
+        send = _Dated(self.world, side, send)
         started = self.world.clock.now()
         self.world.in_flight[side] += 1
         try:
@@ -225,6 +227,20 @@ class FaultLayer:
                 while (await receive())["type"] != "http.disconnect":
                     pass
         _break_connection(kind, send)
+
+
+class _Dated:
+    """Puts the Date header on answers, by the vendor's own clock."""
+
+    def __init__(self, world: World, side: str, send: Send) -> None:
+        self.world, self.side, self.send = world, side, send
+        self.transport = getattr(getattr(send, "__self__", None), "transport", None)  # the socket's, under uvicorn
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            date = format_datetime(self.world.clock.now(self.side), usegmt=True)
+            message = {**message, "headers": [*message.get("headers", ()), (b"date", date.encode())]}
+        await self.send(message)
 
 
 class _Recorder:
@@ -321,7 +337,7 @@ def _header(scope: Scope, name: bytes) -> str | None:
 
 def _connection(send: Send) -> Any:
     """The socket transport behind `send` under uvicorn; None where the app is called in process."""
-    return getattr(getattr(send, "__self__", None), "transport", None)
+    return getattr(send, "transport", None)
 
 
 def _break_connection(kind: str, send: Send) -> None:

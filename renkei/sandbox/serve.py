@@ -105,6 +105,7 @@ def _config(world: World) -> uvicorn.Config:
         lifespan="off",
         timeout_graceful_shutdown=STOP_SECONDS,
         server_header=False,
+        date_header=False,  # the world's clocks tell the time
     )
 
 

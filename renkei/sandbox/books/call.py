@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Call:
-    """`ids`: the parts of the path that a template leaves open, in order. `path`: after the edition's base."""
+    """`ids`: the parts of the path that a template leaves open, in order. `path`: after the edition's base.
+    `email`: of the user behind the token."""
 
     books: BooksState
     org: Organisation
@@ -29,6 +30,7 @@ class Call:
     headers: dict[str, str]
     content: Any
     ids: list[str] = field(default_factory=list)
+    email: str = ""
 
     def body(self) -> dict[str, Any]:
         """The body of a create or update. BooksError 11 when empty or no object."""

@@ -13,7 +13,8 @@ LONGEST_TEXT = 255
 
 @dataclass(frozen=True, slots=True)
 class CustomField:
-    """One custom field of an entity (`contact`, `item`, ...). `is_unique`: it refuses duplicates."""
+    """One custom field of an entity (`contact`, `item`, ...). `is_unique`: it refuses duplicates; `is_mandatory` is told
+    by the settings, and not enforced."""
 
     customfield_id: str
     api_name: str
@@ -21,6 +22,7 @@ class CustomField:
     index: int
     data_type: str = "string"
     is_unique: bool = False
+    is_mandatory: bool = False
 
     def as_setting(self, entity: str) -> dict[str, Any]:
         """The field as /settings/fields lists it (shape unverified)."""
@@ -36,7 +38,7 @@ class CustomField:
             "data_type": self.data_type,
             "is_custom_field": True,
             "is_active": True,
-            "is_mandatory": False,
+            "is_mandatory": self.is_mandatory,
             "is_unique": self.is_unique,
             "show_on_pdf": False,
         }

@@ -44,6 +44,12 @@ _CURRENCIES = {
     "GBP": ("460000000000103", "Pound Sterling", "£", 2, "###,##0.00"),
     "KWD": ("460000000000105", "Kuwaiti Dinar", "KD", 3, "###,##0.000"),
 }
+# Users of the CRM who have an account here too.
+_CRM_USERS = (
+    ("460000000000022", "Sync User", "sync@example.jp", "Admin"),
+    ("460000000000024", "Hana Mori", "hana.mori@example.jp", "Admin"),
+    ("460000000000026", "Yuko Suzuki", "yuko.suzuki@example.jp", "Staff"),
+)
 
 
 class Organisation:
@@ -73,7 +79,11 @@ class Organisation:
         self.base_currency_id = _CURRENCIES[world.base_currency][0]
         self.taxes = {tax["tax_id"]: tax for tax in self._standard_taxes()}
         self.comments: dict[str, list[dict[str, Any]]] = {}
-        self.users = [self._user("460000000000020", "Aiko Mori", "books@kita.example", "Admin")]
+        self.users = [
+            self._user("460000000000020", "Aiko Mori", "books@kita.example", "Admin"),
+            *(self._user(id, name, email, role) for id, name, email, role in _CRM_USERS),
+        ]
+        self.switched_off: set[str] = set()  # modules, as the path names them (the code is unverified)
         self.tables = {kind: Table(_keys(kind), _entries(kind), self._projection(kind)) for kind in KINDS}
         self._today = self.today()
 

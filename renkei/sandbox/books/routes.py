@@ -171,13 +171,16 @@ async def _answered(world: World, edition: str, request: Request) -> Answer:
     org.meter.take(now, world.in_flight["books"], world.limits)
     if world.books.latency:
         await world.sleep(world.books.latency)
+    if path.split("/")[0] in org.switched_off:
+        raise BooksError(400, 110001, "This feature is not enabled for your organization.")
     handler, ids = _resolved(edition, request.method, path.split("/"))
     group = _GROUPS.get(path.split("/")[0], "settings")
     if not token.allows(f"{product}.{group}.{_OPERATIONS[request.method]}"):
         raise _unauthorized()
     content = None if request.method in ("GET", "DELETE") else await content_of(request)
     query, headers = dict(request.query_params), dict(request.headers)
-    return handler(Call(world.books, org, edition, request.method, path, query, headers, content, ids))
+    email = str(world.crm.users[token.user]["email"])
+    return handler(Call(world.books, org, edition, request.method, path, query, headers, content, ids, email))
 
 
 def _organisation(world: World, edition: str, request: Request, *, needed: bool) -> Organisation:

@@ -34,7 +34,9 @@ def users(call: Call) -> Answer:
 
 def me(call: Call) -> Answer:
     """GET /users/me."""
-    user = call.org.users[0]
+    user = next((one for one in call.org.users if one["email"] == call.email), None)
+    if user is None:
+        raise errors.BooksError(400, 6041, f"This user is not associated with the CompanyID/CompanyName:{call.org.id}.")
     return Answer({"user": {**_user_detail(user), "is_employee": True}})
 
 

@@ -143,7 +143,11 @@ def _module(state: CrmState, name: str) -> dict[str, Any]:
         "status": "visible",
         "modified_by": render.author(state, MAKER),
         "modified_time": MADE,
-        "profiles": [{"name": profile["name"], "id": profile["id"]} for profile in state.profiles.values()],
+        "profiles": [
+            {"name": profile["name"], "id": id}
+            for id, profile in state.profiles.items()
+            if (id, name, "View") not in state.denied
+        ],
     }
 
 

@@ -48,7 +48,14 @@ class CrmState:
         self.tables: dict[str, Table] = {}
         self.budget = Budget(world, users=self.org["license_details"]["users_license_purchased"])
         # (profile id, module, right): what a profile may not do; right is View, Create, Edit or Delete.
-        self.denied: set[tuple[str, str, str]] = set()
+        # At first, only the administrator may write to the modules that are published.
+        self.denied: set[tuple[str, str, str]] = {
+            (profile, module, right)
+            for profile in self.profiles
+            for module in CUSTOM_MODULES
+            for right in ("Create", "Edit", "Delete")
+            if profile != org.ADMINISTRATOR
+        }
         # Whether If-Modified-Since finds records of that very second (undocumented; excluding is harder on clients).
         self.since_includes_equal = False
         # How long a change takes to reach search and count.
