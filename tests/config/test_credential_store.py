@@ -42,7 +42,7 @@ def test_the_file_shows_no_secret_and_only_its_owner_may_read_it(environ: dict[s
     assert not credential_store(environ).is_private("ACME")
 
 
-@pytest.mark.parametrize("key", ["", Fernet.generate_key().decode()])
+@pytest.mark.parametrize("key", ["", Fernet.generate_key().decode()], ids=["no key", "another key"])
 def test_without_its_key_the_store_says_so_and_shows_nothing(environ: dict[str, str], key: str) -> None:
     with pytest.raises(CredentialsRefused) as refused:
         credentials("ACME", {**environ, "RENKEI_STORE_KEY": key}, "books")
