@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from renkei import __version__
@@ -27,14 +28,16 @@ from renkei.core.ports import Clock, Judge, Ledger
 from renkei.core.values import Side
 from renkei.engine.acts import Act
 from renkei.engine.doctor import Patient
+from renkei.engine.gap import restored
 from renkei.engine.work import Rooms
+from renkei.ledger import keeping
 from renkei.ledger.ledger import SqlLedger, look_at, open_ledger
 from renkei.ledger.migrate import HEAD
 from renkei.quality.judge import GreatJudge
 
 __all__ = [
-    "Desk", "Settings", "SystemClock", "check", "load_project", "open_desk", "open_house", "open_ledger_of", "open_patient",
-    "read_project", "with_hosts",
+    "Desk", "Settings", "SystemClock", "backup_ledger", "check", "load_project", "migrate_ledger", "open_desk", "open_house",
+    "open_ledger_of", "open_patient", "read_project", "restore_ledger", "with_hosts",
 ]  # fmt: skip
 
 
@@ -63,6 +66,37 @@ class SystemClock:
 def open_ledger_of(settings: Settings) -> SqlLedger:
     """The ledger alone, for commands that need no network."""
     return open_ledger(settings.ledger_url)
+
+
+def backup_ledger(settings: Settings, file: Path) -> None:
+    """Copy the ledger into a new file; consistent while a run writes."""
+    keeping.backup(settings.ledger_url, file)
+
+
+def restore_ledger(settings: Settings, file: Path, actor: str, *, force: bool) -> dict[str, Any]:
+    """Put a backup in the ledger's place, check its chains, and note in it for each connection that it was restored.
+
+    force    over a ledger that holds runs, which is copied into the data folder first
+    returns  rows and runs that are whole, the first broken one or null, where the former ledger is kept, and by connection
+             the newest run that the backup holds
+    """
+    clock = SystemClock()
+    aside = settings.file_in_data("backups", f"before-restore-{clock.new_id()}.backup") if force else None
+    kept = keeping.restore(settings.ledger_url, file, now=clock.now(), aside=aside)
+    ledger = open_ledger(settings.ledger_url)
+    try:
+        found = ledger.verify()
+        last = {} if found.broken else restored(ledger, clock, str(file), actor, __version__)
+    finally:
+        ledger.close()
+    return {
+        "rows": found.rows, "runs": found.runs, "broken": found.broken, "kept": str(kept) if kept else None, "connections": last,
+    }  # fmt: skip
+
+
+def migrate_ledger(settings: Settings) -> tuple[str | None, str]:
+    """Bring the ledger's tables up to date: (revision before, None for an empty ledger; revision now)."""
+    return keeping.migrate_now(settings.ledger_url)
 
 
 class Desk:

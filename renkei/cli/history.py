@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from renkei.cli import keeping
 from renkei.cli.asked import Asked, counts, desk, group, local, refs_of, show, shown_changes, table
 
 Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
@@ -21,6 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command()(why)
     ledger = group("The memory of every run.")
     ledger.command()(verify)
+    keeping.register(ledger)
     app.add_typer(ledger, name="ledger", no_args_is_help=True)
 
 

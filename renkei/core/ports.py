@@ -298,6 +298,9 @@ class Ledger(TokenStore, CallStore, Protocol):
     def runs(self, connection: str | None = None, limit: int = 50) -> list[Run]:
         """Newest first."""
 
+    def connections(self) -> list[str]:
+        """Names of all connections that ever had a run, sorted."""
+
     def run(self, run: str) -> Run | None: ...
 
     def unsealed_runs(self, connection: str) -> list[Run]: ...

@@ -19,6 +19,7 @@ from renkei.core.ports import StageRow
 from renkei.core.records import OUTCOMES, OutcomeRow, Run
 from renkei.core.stored import content_of
 from renkei.core.values import Ref, Side, plain
+from renkei.engine import gap
 from renkei.engine.extract import extract
 from renkei.engine.load import Result, load
 from renkei.engine.recall import recall, the_chosen
@@ -192,7 +193,7 @@ async def act(
     """What follows from the plans: show them, hold them, or carry them out. `mark`: the stored plan that they are."""
     run, ledger, name = report.run, rooms.ledger, rooms.spec.name
     report.plans = [work.plan for work in works if work.plan is not None]
-    report.notes += [line for work in works for line in work.notes]
+    report.notes += [*gap.notes(ledger, name, run, report.plans), *(line for work in works for line in work.notes)]
     approved = ledger.approved_keys(name, rooms.clock.now())
     report.brakes = [one for work in works for one in _brakes(rooms, work, approved) if one.brake not in request.release]
     if request.plan_only:

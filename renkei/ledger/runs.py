@@ -92,6 +92,10 @@ class Runs(Database):
             statement = statement.where(runs.c.connection == connection)
         return [_run(row) for row in self._read(statement)]
 
+    def connections(self) -> list[str]:
+        """Names of all connections that ever had a run, sorted."""
+        return [row[0] for row in self._read(select(runs.c.connection).distinct().order_by(runs.c.connection))]
+
     def run(self, run: str) -> Run | None:
         row = self._one(select(runs).where(runs.c.id == run))
         return None if row is None else _run(row)

@@ -60,6 +60,8 @@ def test_an_example_runs_on_the_demos_ledger(
     monkeypatch.chdir(tmp_path)
     if "import links.csv" in example:
         office.asked("links", "export", "links.csv")
+    if "restore" in example:
+        office.asked("ledger", "backup", "ledger.backup")
     newest = office.asked("runs")["runs"][0]["run"]
     said = office.renkei(*[newest if word == "RUN" else word for word in shlex.split(example)[1:]])
     assert said.code == 0, said.err
