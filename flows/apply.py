@@ -7,10 +7,12 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from flows.running import run_stored
+from flows.running import Environment, run_stored
 
 
 @flow(name="apply", flow_run_name="apply {connection}")
-async def apply(connection: str, fingerprint: str, release: list[str] | None = None, released_by: str = "") -> State[Any]:
+async def apply(
+    connection: str, fingerprint: str, release: list[str] | None = None, released_by: str = "", environment: Environment = ""
+) -> State[Any]:
     """The plan of this fingerprint. `release` names the brakes that the person `released_by` releases for it."""
-    return await run_stored("apply", connection, fingerprint, release=release, released_by=released_by)
+    return await run_stored("apply", connection, fingerprint, release=release, released_by=released_by, environment=environment)

@@ -7,10 +7,10 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from flows.running import run_batch
+from flows.running import Environment, run_batch
 
 
 @flow(name="record", flow_run_name="record {record}")
-async def record(connection: str, record: str, plan_only: bool = False) -> State[Any]:
+async def record(connection: str, record: str, plan_only: bool = False, environment: Environment = "") -> State[Any]:
     """A record and its partner. `record` is a REF, such as `crm:Accounts:ID` or `books:contacts:ID`."""
-    return await run_batch("record", connection, only=[record], plan_only=plan_only)
+    return await run_batch("record", connection, only=[record], plan_only=plan_only, environment=environment)

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from prefect import get_run_logger
@@ -24,8 +24,10 @@ from renkei.engine.apply import apply_plan
 from renkei.engine.sequence import Report, run_sequence
 from renkei.engine.slot import covering, leave_word
 from renkei.engine.work import ENTITIES, Request, Rooms
-from renkei.house import Settings, load_project, open_house
+from renkei.house import Settings, admit, load_project, open_house
 from tasks.stages import STAGES
+
+Environment = Literal["", "sandbox", "production"]  # must be said where the connection writes to production
 
 SECONDS_BETWEEN_LINES = 30.0  # of progress in the log: Prefect keeps each line as a row of its database
 
@@ -39,6 +41,7 @@ async def run_batch(
     only: Sequence[str] | None = None,
     since: datetime | None = None,
     plan_only: bool = False,
+    environment: Environment = "",
 ) -> State[Any]:
     """Read, decide, brake, load and record, for these entities or all.
 
@@ -50,7 +53,7 @@ async def run_batch(
     def asked(spec: ConnectionSpec) -> Request:
         return Request(
             entities=_entities(entities), full=full, only=tuple(map(_ref, only or ())), since=instant(since, spec.time_zone),
-            plan_only=plan_only, flow=flow, actor=_actor(),
+            plan_only=plan_only, flow=flow, actor=_actor(), environment=environment,
         )  # fmt: skip
 
     async def body(rooms: Rooms, request: Request) -> Report:
@@ -60,7 +63,13 @@ async def run_batch(
 
 
 async def run_stored(
-    flow: str, connection: str, fingerprint: str, *, release: Sequence[str] | None = None, released_by: str = ""
+    flow: str,
+    connection: str,
+    fingerprint: str,
+    *,
+    release: Sequence[str] | None = None,
+    released_by: str = "",
+    environment: Environment = "",
 ) -> State[Any]:
     """Apply the stored plan of this fingerprint.
 
@@ -71,7 +80,13 @@ async def run_stored(
         raise AskedWrongly("A brake is released by a person.", fix="Give your name as released_by.")
 
     def asked(spec: ConnectionSpec) -> Request:
-        return Request(flow=flow, actor=released_by.strip() or _actor(), release=tuple(release or ()))
+        return Request(
+            flow=flow,
+            actor=released_by.strip() or _actor(),
+            typist=_actor(),
+            release=tuple(release or ()),
+            environment=environment,
+        )
 
     async def body(rooms: Rooms, request: Request) -> Report:
         return await apply_plan(rooms, request, fingerprint.strip(), STAGES)
@@ -86,6 +101,8 @@ async def _run(
     project = load_project(Settings.from_environment(environ))
     spec = project.connection(connection)
     request, log = asked(spec), get_run_logger()
+    options = ["--release"] if request.release else []
+    admit(environ, connection, f"flow {request.flow}", options, f"deployment:{request.flow}")
     logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of every folder that it thinks of
     async with open_house(project, spec, environ) as rooms:
         rooms.progress = _told_now_and_then(rooms, log.info)
@@ -166,7 +183,7 @@ def _words(report: Report) -> str:
 
 
 def _actor() -> str:
-    """The schedule, or someone at Prefect, whose open-source server knows no names."""
+    """The schedule, or someone at Prefect, whose open-source server knows no names: the deployment's rights count."""
     return "prefect" if _slot() is None else "schedule"
 
 

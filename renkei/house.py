@@ -6,16 +6,17 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from renkei import __version__
+from renkei.config.actors import machine_user, typist
 from renkei.config.check import check
-from renkei.config.project import Project, load_project, read_project, with_hosts
+from renkei.config.project import Access, Project, load_project, read_access, read_project, with_hosts
 from renkei.config.settings import Settings, credential_store, credentials, source_of
 from renkei.connectors.auth import Credentials, Tokens, Unshared
 from renkei.connectors.books import ZohoBooks
@@ -29,6 +30,8 @@ from renkei.core.values import Side
 from renkei.engine.acts import Act
 from renkei.engine.doctor import Patient
 from renkei.engine.gap import restored
+from renkei.engine.rights import in_ledger
+from renkei.engine.rights import require as require_right
 from renkei.engine.work import Rooms
 from renkei.ledger import keeping
 from renkei.ledger.ledger import SqlLedger, look_at, open_ledger
@@ -36,8 +39,8 @@ from renkei.ledger.migrate import HEAD
 from renkei.quality.judge import GreatJudge
 
 __all__ = [
-    "Desk", "Settings", "SystemClock", "backup_ledger", "check", "load_project", "migrate_ledger", "open_desk", "open_house",
-    "open_ledger_of", "open_patient", "read_project", "restore_ledger", "with_hosts",
+    "Desk", "Settings", "SystemClock", "admit", "backup_ledger", "check", "load_project", "machine_user", "migrate_ledger",
+    "open_desk", "open_house", "open_ledger_of", "open_patient", "read_project", "restore_ledger", "typist_of", "with_hosts",
 ]  # fmt: skip
 
 
@@ -105,9 +108,9 @@ class Desk:
     `spec` is the named connection or the only one. DeclarationError or AskedWrongly where they are wrong.
     """
 
-    def __init__(self, settings: Settings, ledger: Ledger, connection: str | None) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, connection: str | None, environ: Mapping[str, str]) -> None:
         self.settings, self.ledger, self.clock = settings, ledger, SystemClock()
-        self._connection = connection
+        self._connection, self._environ = connection, environ
 
     @cached_property
     def project(self) -> Project:
@@ -117,9 +120,35 @@ class Desk:
     def spec(self) -> ConnectionSpec:
         return self.project.connection(self._connection)
 
-    def act(self, actor: str) -> Act:
-        """What this person does, under the declarations in force."""
-        return Act(self.ledger, self.clock, self.spec.name, actor, self.project.configuration(self.spec), __version__)
+    def act(self, actor: str | None) -> Act:
+        """What this person does, or (None) the one who types, under the declarations in force."""
+        typed = typist_of(self.spec, self._environ)
+        name, content = typed if actor is None else actor, self.project.configuration(self.spec)
+        return Act(self.ledger, self.clock, self.spec.name, name, content, __version__, typed)
+
+
+def typist_of(spec: ConnectionSpec, environ: Mapping[str, str]) -> str:
+    """Who types, as the ledger names him."""
+    return in_ledger(typist(environ, spec.tokens))
+
+
+def admit(environ: Mapping[str, str], connection: str | None, command: str, options: Collection[str], actor: str = "") -> None:
+    """Let someone do this, or raise NotAllowed and leave a row in the ledger: the one door of commands and flows.
+
+    connection  the one that it is about; None, or one that is not declared: he needs the right in every connection
+    actor       `deployment:FLOW`; "": the one who types
+    raises      DeclarationError where a file does not say who may do what
+    """
+    settings = Settings.from_environment(environ)
+    declared = read_access(settings)
+    for one in [one for one in declared if one.connection == connection] or declared:
+        with ExitStack() as opened:
+
+            def deny(name: str, one: Access = one, opened: ExitStack = opened) -> Act:
+                ledger = opened.enter_context(closing(open_ledger(settings.ledger_url)))
+                return Act(ledger, SystemClock(), one.connection, name, {"roles": dict(one.roles or ())}, __version__)
+
+            require_right(one.connection, one.roles, actor or typist(environ, one.tokens), command, options, deny)
 
 
 @contextmanager
@@ -128,7 +157,7 @@ def open_desk(environ: Mapping[str, str], connection: str | None = None) -> Iter
     settings = Settings.from_environment(environ)
     ledger = open_ledger(settings.ledger_url)
     try:
-        yield Desk(settings, ledger, connection)
+        yield Desk(settings, ledger, connection, environ)
     finally:
         ledger.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -46,8 +45,8 @@ def desk() -> Iterator[Desk]:
 
 
 def act_of(opened: Desk, name: str | None) -> Act:
-    """What a person does here, under his name or that of the machine's user."""
-    return opened.act(getpass.getuser() if name is None else name)
+    """What a person does here, under the name that he gave or his own."""
+    return opened.act(name)
 
 
 def refs_of(words: Iterable[str]) -> list[Ref]:

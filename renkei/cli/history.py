@@ -52,7 +52,7 @@ def runs_show(
     from renkei.engine import history
 
     with desk() as opened:
-        found = history.run(opened.ledger, run, limit)
+        found = history.run(opened.ledger, run, limit, Asked.connection)
     show(found, "\n".join(_run_lines(found)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,9 +35,9 @@ def backup(file: File) -> None:
 
 def restore(file: File, force: Force = False, actor: Actor = None) -> None:
     """Put a backup in the ledger's place, and check its hash chains."""
-    from renkei.house import restore_ledger
+    from renkei.house import machine_user, restore_ledger
 
-    found = restore_ledger(_settings(), file, getpass.getuser() if actor is None else actor, force=force)
+    found = restore_ledger(_settings(), file, machine_user() if actor is None else actor, force=force)
     lines = [found["broken"] or f"{found['rows']} rows of {found['runs']} runs are whole."]
     if found["kept"]:
         lines.append(f"What was there before is in {found['kept']}.")

@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 
 from renkei.cli import declarations, history, imitated, linking, questions, running, setup, state
 from renkei.cli.asked import Asked
+from renkei.cli.guard import guard
 from renkei.core.errors import RenkeiError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Keep Zoho CRM and Zoho Books in step.")
@@ -31,6 +32,7 @@ app.command()(running.publish)
 app.command()(running.demo)
 for room in (setup, state, questions, linking, history, declarations, imitated):
     room.register(app)
+guard(app)
 
 
 def in_front(words: list[str]) -> list[str]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,6 +18,12 @@ from renkei.core.report import plan_lines, run_lines
 if TYPE_CHECKING:
     from renkei.engine.sequence import Report
     from renkei.engine.work import Request
+
+
+Environment = Annotated[
+    Literal["sandbox", "production"] | None,
+    typer.Option(help="What the connection writes to; must be said where that is production."),
+]
 
 
 async def run_once(project: Any, spec: Any, environ: dict[str, str], request: Request, mark: str = "") -> Report:
@@ -38,12 +43,14 @@ async def run_once(project: Any, spec: Any, environ: dict[str, str], request: Re
 
 def _run(mark: str = "", **asked: Any) -> Report:
     from renkei.engine.work import Request
-    from renkei.house import Settings, load_project
+    from renkei.house import Settings, load_project, typist_of
 
     environ = dict(os.environ)
     project = load_project(Settings.from_environment(environ))
     spec = project.connection(Asked.connection)
-    return asyncio.run(run_once(project, spec, environ, Request(**{"actor": getpass.getuser(), **asked}), mark))
+    typed = typist_of(spec, environ)
+    request = Request(**{**asked, "actor": asked.get("actor") or typed, "typist": typed})
+    return asyncio.run(run_once(project, spec, environ, request, mark))
 
 
 def _entities(chosen: list[str] | None) -> tuple[str, ...]:
@@ -87,6 +94,7 @@ def apply(
     file: Annotated[Path, typer.Argument(help="The file that `renkei plan` or a held run wrote.")],
     release: Annotated[list[str] | None, typer.Option(help="A brake to release for this plan.")] = None,
     released_by: Annotated[str, typer.Option("--as", help="Who releases it.")] = "",
+    environment: Environment = None,
 ) -> None:
     """Carry out exactly that plan; rows whose record changed since are refused one by one."""
     from renkei.core.errors import AskedWrongly
@@ -95,7 +103,7 @@ def apply(
     if release and not released_by:
         raise AskedWrongly("A brake is released by somebody.", fix="Add --as NAME.")
     mark = read_file(file)["fingerprint"]
-    report = _run(mark, actor=released_by or getpass.getuser(), release=tuple(release or ()))
+    report = _run(mark, actor=released_by, release=tuple(release or ()), environment=environment or "")
     show(report.json(), "\n".join(run_lines(report.json())))
     raise typer.Exit(report.exit_code)
 
@@ -104,16 +112,17 @@ def sync(
     entities: Annotated[list[str] | None, typer.Argument(help="customers, products, summaries")] = None,
     full: Annotated[bool, typer.Option(help="Compare every record, as the nightly run does.")] = False,
     only: Annotated[list[str] | None, typer.Option(help="Only this record and its partner: crm:Accounts:ID …")] = None,
+    environment: Environment = None,
 ) -> None:
     """Plan, brakes, load and record."""
-    report = _run(entities=_entities(entities), full=full, only=_refs(only))
+    report = _run(entities=_entities(entities), full=full, only=_refs(only), environment=environment or "")
     show(report.json(), "\n".join(run_lines(report.json())))
     raise typer.Exit(report.exit_code)
 
 
-def publish() -> None:
+def publish(environment: Environment = None) -> None:
     """Publish what customers owe to the CRM, compared with every invoice; no customer or product is written."""
-    report = _run(entities=("summaries",), full=True, kind="publish")
+    report = _run(entities=("summaries",), full=True, kind="publish", environment=environment or "")
     show(report.json(), "\n".join(run_lines(report.json())))
     raise typer.Exit(report.exit_code)
 
@@ -131,7 +140,7 @@ def _refs(words: list[str] | None) -> tuple[Any, ...]:
 def demo() -> None:
     """A whole sync of two imitated systems over real HTTP: plan, apply, and a second run that writes nothing."""
     from renkei.engine.work import Request
-    from renkei.house import Settings, load_project, with_hosts
+    from renkei.house import Settings, load_project, machine_user, with_hosts
     from renkei.sandbox.seeds import load
     from renkei.sandbox.serve import running
     from renkei.sandbox.world import World
@@ -152,7 +161,7 @@ def demo() -> None:
 
         def step(title: str, mark: str = "", **asked: Any) -> Report:
             print(f"\n{title}", file=sys.stderr if Asked.as_json else sys.stdout)
-            report = asyncio.run(run_once(project, spec, environ, Request(**{"actor": getpass.getuser(), **asked}), mark))
+            report = asyncio.run(run_once(project, spec, environ, Request(**{"actor": machine_user(), **asked}), mark))
             if not Asked.as_json:
                 print("\n".join(run_lines(report.json())))
             return report
@@ -162,7 +171,7 @@ def demo() -> None:
         released = tuple(sorted({one["brake"] for one in rehearsed["brakes"]}))
         words = " ".join(f"--release {name}" for name in released)
         step(
-            f"3. Apply exactly that plan, released by name: renkei apply {rehearsed['plan']} {words} --as {getpass.getuser()}",
+            f"3. Apply exactly that plan, released by name: renkei apply {rehearsed['plan']} {words} --as {machine_user()}",
             rehearsed["fingerprint"], release=released,
         )  # fmt: skip
         last = step("4. The next sync: nothing is left to write", full=True)

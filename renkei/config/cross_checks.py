@@ -19,6 +19,7 @@ from renkei.core.data_centers import DATA_CENTERS
 from renkei.core.errors import Fault
 from renkei.core.mapping import ADDRESS_KEYS, DOCUMENT_FIELDS, RECEIVABLE_FIELDS, FieldSpec, MappingSpec, SummariesSpec
 from renkei.core.names import NORMALISERS
+from renkei.core.rights import FLOWS
 from renkei.core.transforms import FUNCTIONS
 
 # mapping → (entity, CRM module, Books records, canonical fields that the engine itself needs)
@@ -258,7 +259,27 @@ def connection_faults(
             if rights.purchase_orders or rights.sales_orders:
                 word = "Zoho Invoice has no sales orders and no purchase orders"
                 faults.append(document.fault(("permissions", profile), word, at_key=True))
+    faults += _role_faults(document, model)
     return faults + _customer_faults(document, model) + _deletes_faults(document, model) + _host_faults(document, model)
+
+
+def _role_faults(document: Document, model: ConnectionModel) -> list[Fault]:
+    """A token that a role names needs its hash, and a hash stands for one token only."""
+    faults = []
+    for role, actors in model.roles.model_dump().items() if model.roles else ():
+        for place, actor in enumerate(actors):
+            name = actor.removeprefix("token:")
+            if name != actor and name not in model.tokens:
+                faults.append(document.fault(("roles", role, place), unknown("token", name, model.tokens)))
+            flow = actor.removeprefix("deployment:")
+            if flow != actor and flow not in FLOWS:
+                faults.append(document.fault(("roles", role, place), unknown("flow", flow, FLOWS)))
+    seen: dict[str, str] = {}
+    for name, digest in model.tokens.items():
+        if digest in seen:
+            faults.append(document.fault(("tokens", name), f"this is the hash of {seen[digest]!r} already"))
+        seen.setdefault(digest, name)
+    return faults
 
 
 def _customer_faults(document: Document, model: ConnectionModel) -> list[Fault]:

@@ -128,6 +128,34 @@ class RightsModel(Strict):
     receivables: list[Literal["view"]] = []
 
 
+Actor = Annotated[
+    str,
+    Field(
+        pattern=r"^(os:|token:|deployment:)?[A-Za-z0-9_][A-Za-z0-9_.@\\-]*$",
+        description="os:NAME or NAME (a user of the machine), token:NAME, deployment:FLOW",
+    ),
+]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the token, as 64 hex digits")]
+
+
+class RolesModel(Strict):
+    viewer: list[Actor] = []
+    mapper: list[Actor] = []
+    operator: list[Actor] = []
+    approver: list[Actor] = []
+    auditor: list[Actor] = []
+    administrator: Annotated[list[Actor], Field(min_length=1)]
+
+
+class AccessModel(BaseModel):
+    """Who may do what, as far as a file says it that may have other faults."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    roles: RolesModel | None = None
+    tokens: dict[Word, Sha256] = {}
+
+
 class ConnectionModel(Strict):
     """connections/NAME.yaml"""
 
@@ -148,6 +176,9 @@ class ConnectionModel(Strict):
     budget: BudgetModel = BudgetModel()
     brakes: BrakesOrOff = BrakesModel()
     native: Literal["unknown", "off"] = "unknown"
+    environment: Literal["sandbox", "production"] | None = None
+    roles: RolesModel | None = None
+    tokens: dict[Word, Sha256] = {}
     permissions: dict[str, RightsModel] = {}
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from renkei.config import cross_checks
 from renkei.config.models import (
+    AccessModel,
     ConnectionModel,
     FieldModel,
     HostsModel,
@@ -20,6 +21,7 @@ from renkei.config.models import (
     MatchModel,
     OverrideModel,
     ProductsModel,
+    RolesModel,
     SuiteModel,
     SummariesFileModel,
 )
@@ -31,6 +33,7 @@ from renkei.core.data_centers import DATA_CENTERS
 from renkei.core.errors import AskedWrongly, DeclarationError, Fault
 from renkei.core.mapping import FieldSpec, MappingSpec, SummariesSpec
 from renkei.core.matching import KeyRule, MatchRules
+from renkei.core.rights import Roles
 from renkei.core.values import content_hash, plain
 
 M = TypeVar("M", bound=BaseModel)
@@ -129,6 +132,33 @@ def load_project(settings: Settings) -> Project:
     if faults:
         raise DeclarationError(faults)
     return project
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may do what in a connection: its roles (None: it knows none), and its tokens (name, sha256)."""
+
+    connection: str
+    roles: Roles | None
+    tokens: tuple[tuple[str, str], ...]
+
+
+def read_access(settings: Settings) -> list[Access]:
+    """What every file in connections/ says about roles and tokens, whatever else is wrong in it. Nothing else is read.
+
+    DeclarationError for a file that is no YAML, and for faults of these two sections: then nobody knows who may do what.
+    """
+    found, faults = [], []
+    for path in _files(settings.connections):
+        document = read_yaml(str(path), path.read_text(encoding="utf-8", errors="replace"))
+        model, wrong = validated(document, AccessModel)
+        if model is None:
+            faults += [*document.faults, *wrong] or [document.fault((), "the file is empty")]
+            continue
+        found.append(Access(path.stem, _roles(model.roles), tuple(model.tokens.items())))
+    if faults:
+        raise DeclarationError(faults)
+    return found
 
 
 def read_project(settings: Settings) -> tuple[Project, list[Fault]]:
@@ -416,12 +446,19 @@ def _connection_spec(document: Document, model: ConnectionModel) -> ConnectionSp
         budget=Budget(**model.budget.model_dump()),
         brakes=Brakes(**model.brakes.model_dump()),
         native=model.native,
+        environment=model.environment,
+        roles=_roles(model.roles),
+        tokens=tuple(model.tokens.items()),
         permissions=tuple(
             (profile, tuple((kind, tuple(verbs)) for kind, verbs in rights.model_dump().items() if verbs))
             for profile, rights in model.permissions.items()
         ),
         file=document.file,
     )
+
+
+def _roles(model: RolesModel | None) -> Roles | None:
+    return None if model is None else tuple((role, tuple(actors)) for role, actors in model.model_dump().items() if actors)
 
 
 def _entity(model: ProductsModel) -> EntitySettings:

@@ -138,6 +138,8 @@ def _words(entry: ErrorDetails) -> str:
             return f'a text is expected; write "{given}" in quotes'
         return f"a text is expected, not {shown}"
     if kind == "string_pattern_mismatch":
+        if context["pattern"] == SHA256:  # it may be the secret itself
+            return "this is not the SHA-256 of a token, 64 hex digits"
         return f"{shown} has not the form {_FORMS.get(str(context['pattern']), context['pattern'])}"
     if kind == "too_short":
         return "at least one entry is expected"
@@ -163,7 +165,9 @@ _BOUNDS = {
     "less_than": "less than",
     "less_than_equal": "at most",
 }
+SHA256 = r"^[0-9a-f]{64}$"
 _FORMS = {
+    r"^(os:|token:|deployment:)?[A-Za-z0-9_][A-Za-z0-9_.@\\-]*$": "of an actor: NAME, os:NAME, token:NAME or deployment:FLOW",
     r"^[a-z][a-z0-9_-]{0,39}$": "of a name: small letters, digits, _ and -, at most 40",
     r"^[A-Z][A-Z0-9_]{0,39}$": "of a credentials word: capitals, digits and _",
     r"^https?://[^\s/?#]+/?$": "of an address without a path, such as https://www.zohoapis.jp",

@@ -93,5 +93,8 @@ class ConnectionSpec:
     budget: Budget = field(default_factory=Budget)
     brakes: Brakes = field(default_factory=Brakes)
     native: Literal["unknown", "off"] = "unknown"
+    environment: Literal["sandbox", "production"] | None = None
+    roles: tuple[tuple[str, tuple[str, ...]], ...] | None = None  # (role, actors); None: no roles are known
+    tokens: tuple[tuple[str, str], ...] = ()  # (name, sha256 of the token as hex)
     permissions: tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...] = ()
     file: str = ""

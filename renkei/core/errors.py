@@ -5,12 +5,14 @@
     ├ SourceRefused       data broke an expectation      nothing was written
     ├ BrakeApplied        the plan looks dangerous       nothing was written
     ├ Stopped             someone must act first         nothing was written by this command
-    │ └ AnotherRun        a run of this connection holds the lock
+    │ ├ AnotherRun        a run of this connection holds the lock
+    │ └ NotAllowed        the actor's roles do not give the right; the ledger has a row of it
     ├ ConnectionRefused   the connection itself is wrong nothing was written
     │ ├ CredentialsRefused   id, secret or refresh token
     │ ├ ScopeMissing         the token may not do this
     │ ├ WrongOrganization    the organisation is not the configured one
     │ ├ WrongEdition         a token of the other edition
+    │ ├ WrongEnvironment     production or sandbox is not what was declared or named
     │ ├ WrongDataCenter      the token was issued elsewhere
     │ └ FieldMissing         a field or module that renkei needs is not there
     ├ TryAgain            never left, or was told to wait   nothing was written
@@ -30,6 +32,7 @@ Source: examples-to-follow.md section 3; docs/reference/errors.md lists every cl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -123,6 +126,18 @@ class PlanStale(Stopped):
     """The plan no longer fits the configuration that it was made under, or was applied before."""
 
 
+class NotAllowed(Stopped):
+    """The actor holds no role that gives the right. Data: connection, actor, command, roles (any would do), holders."""
+
+    def __init__(self, connection: str, actor: str, command: str, roles: Sequence[str], holders: Sequence[str]) -> None:
+        self.connection, self.actor, self.command = connection, actor, command
+        self.roles, self.holders = tuple(roles), tuple(holders)
+        super().__init__(
+            f"{actor} may not do `{command}` of connection {connection}: that needs the role {' or '.join(roles)}.",
+            fix=f"Who holds it: {', '.join(holders) or 'nobody'}.",
+        )
+
+
 class ConnectionRefused(RenkeiError):
     """The connection itself is wrong: credentials, rights, organisation, fields. Data: side."""
 
@@ -145,6 +160,10 @@ class WrongOrganization(ConnectionRefused):
 
 class WrongEdition(ConnectionRefused):
     """An Invoice token where Books was declared, or the reverse."""
+
+
+class WrongEnvironment(ConnectionRefused):
+    """The CRM organisation is not of the declared kind, or the kind that was named is not the declared one."""
 
 
 class WrongDataCenter(ConnectionRefused):

@@ -13,13 +13,16 @@ from typing import Any
 
 from renkei.core.errors import AskedWrongly
 from renkei.core.ports import Clock, Ledger
-from renkei.core.records import Run
+from renkei.core.records import OutcomeRow, Run
 from renkei.engine.work import LOCK_TTL
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Who acts, where, and under which declarations (`configuration`) and code."""
+    """Who acts, where, and under which declarations (`configuration`) and code.
+
+    typist  who typed it where that is somebody else than the actor: both are kept, and only his rights counted
+    """
 
     ledger: Ledger
     clock: Clock
@@ -27,13 +30,16 @@ class Act:
     actor: str
     configuration: Mapping[str, Any]
     code: str
+    typist: str = ""
 
     def __post_init__(self) -> None:
         if not self.actor.strip():
             raise AskedWrongly("Nobody is named.", fix="Say --as NAME.")
 
     @contextmanager
-    def run(self, kind: str, totals: Mapping[str, Any], *, alone: bool = False) -> Iterator[tuple[str, datetime]]:
+    def run(
+        self, kind: str, totals: Mapping[str, Any], *, alone: bool = False, status: str = "green"
+    ) -> Iterator[tuple[str, datetime]]:
         """The act's run (its id and its time). All that the body writes is committed with it, or nothing is.
 
         kind    decide, discard, import …
@@ -46,10 +52,17 @@ class Act:
                 ledger.lock(self.connection, run, now, LOCK_TTL)
             configuration = ledger.save_configuration("connection", self.connection, self.configuration)
             ledger.begin_run(Run(run, self.connection, kind, "cli", self.actor, now, False, configuration, self.code))
+            note_typist(ledger, self.connection, run, self.typist, self.actor, now)
             yield run, now
-            ledger.seal_run(run, "green", totals, self.clock.now())
+            ledger.seal_run(run, status, totals, self.clock.now())
             if alone:
                 ledger.unlock(self.connection, run)
+
+
+def note_typist(ledger: Ledger, connection: str, run: str, typist: str, actor: str, now: datetime) -> None:
+    """A row of evidence by the one who typed for another; none where the two are one."""
+    if typist and typist != actor:
+        ledger.append(connection, run, [OutcomeRow("note", "", (), "on_behalf", f"typed on behalf of {actor}", now, typist)])
 
 
 def reasoned(reason: str) -> str:

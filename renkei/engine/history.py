@@ -17,13 +17,13 @@ def runs(ledger: Ledger, connection: str | None, limit: int) -> list[dict[str, A
     return [_head(one) for one in ledger.runs(connection, limit)]
 
 
-def run(ledger: Ledger, run_id: str, limit: int) -> dict[str, Any]:
+def run(ledger: Ledger, run_id: str, limit: int, connection: str | None = None) -> dict[str, Any]:
     """Everything about one run; of its writes and of its notes on records the first `limit`, and how many there are.
 
-    AskedWrongly for a run that is not in the ledger.
+    AskedWrongly for a run that is not in the ledger, or not of the connection where one is named.
     """
     found = ledger.run(run_id)
-    if found is None:
+    if found is None or connection not in (None, found.connection):
         raise AskedWrongly(f"There is no run {run_id!r}.", fix="`renkei runs list` shows them.")
     totals = found.totals
     return {

@@ -20,6 +20,8 @@ from renkei.core.records import OUTCOMES, OutcomeRow, Run
 from renkei.core.stored import content_of
 from renkei.core.values import Ref, Side, plain
 from renkei.engine import gap
+from renkei.engine.acts import note_typist
+from renkei.engine.environment import require_named
 from renkei.engine.extract import extract
 from renkei.engine.load import Result, load
 from renkei.engine.recall import recall, the_chosen
@@ -115,7 +117,8 @@ async def run_sequence(rooms: Rooms, request: Request, stages: Stages = ENGINE) 
 
 
 async def in_a_run(rooms: Rooms, request: Request, kind: str, body: Callable[[Report, str], Awaitable[None]]) -> Report:
-    """Lock or claim, begin, do, seal and unlock, whatever happens in between."""
+    """Lock or claim, begin, do, seal and unlock, whatever happens in between. WrongEnvironment before any of it."""
+    require_named(rooms.spec, request)
     ledger, name, clock = rooms.ledger, rooms.spec.name, rooms.clock
     started, began, run = clock.now(), clock.elapsed(), clock.new_id()
     report = Report(run, name)
@@ -123,6 +126,7 @@ async def in_a_run(rooms: Rooms, request: Request, kind: str, body: Callable[[Re
     try:
         configuration = ledger.save_configuration("connection", name, rooms.configuration)
         ledger.begin_run(Run(run, name, kind, request.flow, request.actor, started, request.full, configuration, rooms.code))
+        note_typist(ledger, name, run, request.typist, request.actor, started)
         rooms.allow_writes(False)
         try:
             await body(report, run)

@@ -15,6 +15,7 @@ from renkei.core.errors import FieldMissing, WrongOrganization
 from renkei.core.mapping import FieldSpec, Lookups, MappingSpec
 from renkei.core.records import Organization
 from renkei.core.values import Side
+from renkei.engine.environment import require_kind
 from renkei.engine.work import SYNCED, Request, Rooms, World, mappings_of
 
 LASTS = timedelta(days=2)  # a nightly run that failed once must not make every hourly run ask again
@@ -24,7 +25,7 @@ async def survey(rooms: Rooms, request: Request, run: str) -> World:
     """Both organisations as this run needs them.
 
     raises  FieldMissing for a field that is mapped, not optional and not there; WrongOrganization where the CRM is not the
-            one that former runs of this connection wrote to; ConnectionRefused and TryAgain as the sides answer
+            one that former runs of this connection wrote to; WrongEnvironment; ConnectionRefused and TryAgain as the sides answer
     """
     ledger, name, now = rooms.ledger, rooms.spec.name, rooms.clock.now()
     stored = ledger.survey(name)
@@ -43,6 +44,7 @@ async def survey(rooms: Rooms, request: Request, run: str) -> World:
         if seen != content or stored is None or now - stored[1] > LASTS / 2:
             ledger.put_survey(name, seen, run, now)
         content = seen
+    require_kind(rooms.spec, Organization(**content["crm"]))
     return _world(rooms, content)
 
 

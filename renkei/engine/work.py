@@ -60,7 +60,9 @@ class Request:
     plan_only: bool = False
     flow: str = "cli"
     actor: str = "unknown"
+    typist: str = ""  # who asked for it on behalf of the actor, where that is somebody else
     kind: str = "sync"
+    environment: str = ""  # production or sandbox, as it was named where the run was asked for
     release: tuple[str, ...] = ()  # brakes that the actor releases for the stored plan that is applied
 
 

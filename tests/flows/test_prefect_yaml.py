@@ -52,5 +52,5 @@ def test_every_flow_is_deployed_for_the_demo() -> None:
 def test_batches_take_what_an_operator_may_ask(name: str) -> None:
     flow = flow_of(next(one for one in DEPLOYMENTS if called(one) == f"{name}/demo"))
     asked = flow.parameters.properties
-    assert list(asked) == ["connection", "entities", "full", "only", "since", "plan_only"]
+    assert list(asked) == ["connection", "entities", "full", "only", "since", "plan_only", "environment"]
     assert flow.parameters.required == ["connection"] and asked["full"]["default"] is (name == "nightly")
