@@ -96,12 +96,17 @@ def _read(one: dict[str, Any]) -> tuple[str, str, str, str]:
     return (f"{one['side']} {one['module']}", f"rows {one['rows']}, calls {one['calls']}", since, newest)
 
 
+def _word(one: dict[str, Any]) -> str:
+    """An outcome with its reason, where it has one."""
+    return f"{one['outcome']}: {one['reason']}" if one["reason"] else str(one["outcome"])
+
+
 def _evidence(title: str, part: dict[str, Any]) -> Iterator[str]:
     if not part["count"]:
         return
     yield f"{title}: {part['count']}"
     for one in part["shown"]:
-        yield f"  {local(one['at'])}  {one['outcome']}: {one['reason']}  {' '.join(one['records'])}".rstrip()
+        yield f"  {local(one['at'])}  {_word(one)}  {' '.join(one['records'])}".rstrip()
         yield from shown_changes(one["changes"])
     more = part["count"] - len(part["shown"])
     if more:
@@ -121,7 +126,7 @@ def why(record: Annotated[str, typer.Argument(help="crm:Accounts:ID, books:conta
         f"  linked: {link['crm']} and {link['books']} since {local(link['since'])} ({link['evidence']})" if link else "  no link"
     )
     for one in found["story"]:
-        lines.append(f"  {local(one['at'])}  {one['outcome']}: {one['reason']}  (run {one['run']}, by {one['actor']})")
+        lines.append(f"  {local(one['at'])}  {_word(one)}  (run {one['run']}, by {one['actor']})")
         lines += shown_changes(one["changes"])
         if one["edited_at"]:
             lines.append(f"      edited by {one['edited_by']} at {local(one['edited_at'])}")

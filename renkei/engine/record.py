@@ -143,11 +143,18 @@ async def _closing_read(
             newest = _take_echoes(rooms, world, work, side, module, page.rows, final, outside=outside)
             if newest is not None:
                 newest_of[(side, module)] = max(newest, newest_of.get((side, module), newest))
-    await _keep_details(rooms, world, work, plan, results)
+    await _keep_details(rooms, world, work, plan, results, final)
     return newest_of
 
 
-async def _keep_details(rooms: Rooms, world: World, work: EntityWork, plan: EntityPlan, results: Mapping[str, Result]) -> None:
+async def _keep_details(
+    rooms: Rooms,
+    world: World,
+    work: EntityWork,
+    plan: EntityPlan,
+    results: Mapping[str, Result],
+    final: Mapping[Ref, tuple[str, str]],
+) -> None:
     """What the answers showed of Books customers is their detail; where persons were written, it is read once more."""
     done = [
         one
@@ -160,8 +167,9 @@ async def _keep_details(rooms: Rooms, world: World, work: EntityWork, plan: Enti
         found = await rooms.books.get("contacts", row_id)
         if found is not None:
             details[row_id] = found
-    if details:
-        take_details(rooms, world, sorted(details.items()))
+    persons = take_details(rooms, world, sorted(details.items())) if details else []
+    mirrors = rooms.ledger.mirrors(rooms.spec.name, "books", "contact_persons", [ref.id for ref in persons])
+    _leave_open(rooms, {one.ref: one.hash for one in mirrors.values()}, final)
 
 
 def _take_echoes(
@@ -217,4 +225,13 @@ def _take_echoes(
     # a record that waits for a person goes on waiting, although our own write moved its stamp
     said = {ref: final.get(ref, ("unchanged", "our own write")) for ref in quiet}
     ledger.settle(name, [Settled(ref, hashes[ref.id], *said[ref]) for ref in quiet])
+    _leave_open(rooms, {ref: hashes[ref.id] for row_id in changed if (ref := Ref(side, module, row_id)) not in said}, final)
     return newest
+
+
+def _leave_open(rooms: Rooms, hashes: Mapping[Ref, str], final: Mapping[Ref, tuple[str, str]]) -> None:
+    """Records that the next run looks at again: they keep this run's word until then, not that of the run before."""
+    said = [ref for ref in hashes if ref in final]
+    rooms.ledger.settle(rooms.spec.name, [Settled(ref, hashes[ref], *final[ref]) for ref in said])
+    if said:
+        rooms.ledger.open_mirrors(rooms.spec.name, said, side=said[0].side, module=said[0].module)

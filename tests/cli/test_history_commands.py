@@ -50,6 +50,14 @@ def test_an_edit_is_shown_field_by_field_before_and_after(office: Office) -> Non
     assert line in office.renkei("why", edit["records"][0]).out
 
 
+def test_an_outcome_without_a_reason_stands_by_itself(office: Office) -> None:
+    linked = [one["crm"] for one in office.asked("links")["links"]]
+    told = ((record, office.asked("why", record)["story"][-1]) for record in linked)
+    record, last = next((record, last) for record, last in told if last["outcome"] == "unchanged")
+    assert last["reason"] == ""
+    assert f"  unchanged  (run {last['run']}, by {last['actor']})" in office.renkei("why", record).out
+
+
 def test_a_run_that_there_is_not_is_asked_wrongly(office: Office) -> None:
     said = office.renkei("--json", "runs", "show", "R9")
     assert said.code == 2 and said.json["error"] == "AskedWrongly" and "renkei runs list" in said.json["fix"]

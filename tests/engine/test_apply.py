@@ -114,6 +114,16 @@ async def test_rows_that_a_brake_stopped_are_blocked_and_counted(company: Compan
     assert company.outcome(Ref("crm", "Accounts", next(iter(company.crm())))) == ("blocked", "brake")
 
 
+async def test_no_row_waits_for_a_brake_once_it_is_released(tmp_path: Path) -> None:
+    with Company.in_process(tmp_path, "demo") as company:
+        company.choose(modules="accounts_and_contacts", duplicates="link")
+        company.spec = dataclasses.replace(company.spec, brakes=Brakes(creates=1))
+        held = await company.sync()
+        await company.apply(held, release=("first_run", "creates"))
+        waiting = {(outcome, reason) for *_, outcome, reason, _ in company.ledger.open_counts("demo")}
+        assert ("held", "ambiguous") in waiting and ("blocked", "brake") not in waiting
+
+
 async def test_one_record_and_its_partner_are_synced_alone(company: Company) -> None:
     await company.sync()
     first, second = list(company.crm())[:2]
