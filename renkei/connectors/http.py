@@ -188,7 +188,7 @@ def books_refusal(reply: Reply) -> Exception | None:
     return None
 
 
-_MORE_SCOPES = "Authorise again with the scopes that docs/reference/connection.md lists."
+_MORE_SCOPES = "Authorise again with the scopes that docs/reference/scopes.md lists."
 REFUSALS: Mapping[Side, Callable[[Reply], Exception | None]] = {"crm": crm_refusal, "books": books_refusal}
 
 
