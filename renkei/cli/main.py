@@ -14,7 +14,13 @@ from renkei.cli.asked import Asked
 from renkei.cli.guard import guard
 from renkei.core.errors import RenkeiError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Keep Zoho CRM and Zoho Books in step.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Keep Zoho CRM and Zoho Books in step.",
+)
 
 
 @app.callback()

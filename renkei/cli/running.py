@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from renkei.cli.asked import Asked, show
+from renkei.cli.asked import Asked, desk, show
 from renkei.cli.progress import progress_bars
 from renkei.core.report import plan_lines, run_lines
 
@@ -67,26 +67,39 @@ def plan(
     entities: Annotated[list[str] | None, typer.Argument(help="customers, products, summaries; or: show FILE")] = None,
     full: Annotated[bool, typer.Option(help="Compare every record.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the plan there too.")] = None,
+    show_personal: Annotated[
+        bool, typer.Option("--show-personal", help="Print personal values too; files never hold them.")
+    ] = False,
 ) -> None:
     """Read and decide; write nothing to either system. `plan show FILE` prints a plan again."""
     if entities and entities[0] == "show":
-        _show_plan(entities[1:])
+        _show_plan(entities[1:], show_personal)
         return
     report = _run(entities=_entities(entities), full=full, plan_only=True)
     assert report.file is not None
     if out is not None:
         out.write_bytes(report.file.read_bytes())
         report.file = out
-    show(report.json(), "\n".join(plan_lines(report.json()) + [f"note: {one}" for one in report.notes]))
+    content = _in_full(report.json()) if show_personal else report.json()
+    show(content, "\n".join(plan_lines(content) + [f"note: {one}" for one in report.notes]))
 
 
-def _show_plan(files: list[str]) -> None:
+def _in_full(content: dict[str, Any]) -> dict[str, Any]:
+    from renkei.engine.apply import in_full
+
+    with desk() as opened:
+        return in_full(opened.ledger, opened.spec.name, content)
+
+
+def _show_plan(files: list[str], show_personal: bool) -> None:
     from renkei.core.errors import AskedWrongly
     from renkei.engine.apply import read_file
 
     if len(files) != 1:
         raise AskedWrongly("`plan show` needs one file.", fix="renkei plan show FILE")
     content = {**read_file(Path(files[0])), "plan": files[0]}
+    if show_personal:
+        content = _in_full(content)
     show(content, "\n".join(plan_lines(content)))
 
 

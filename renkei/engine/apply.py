@@ -7,16 +7,18 @@ the next run; a plan that was applied before, or was made under other rules, is 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from renkei.core.errors import AskedWrongly, PlanStale
+from renkei.core.personal import NOTHING
 from renkei.core.planning import EntityPlan
+from renkei.core.ports import Ledger
 from renkei.core.stored import plans_of
 from renkei.core.values import Ref, Side
 from renkei.engine.recall import load as recall_records
-from renkei.engine.sequence import ENGINE, Report, Stages, act, in_a_run, note
+from renkei.engine.sequence import ENGINE, Report, Stages, act, in_a_run, note, planned
 from renkei.engine.work import EntityWork, Request, Rooms, World, rules_hash, settings_of
 
 
@@ -31,6 +33,16 @@ def read_file(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not isinstance(content.get("fingerprint"), str) or "entities" not in content:
         raise AskedWrongly(f"{path} is not a plan.", fix="Give the file that `renkei plan` wrote.")
     return content
+
+
+def in_full(ledger: Ledger, connection: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """A plan's file with the values that it masks, from the ledger. AskedWrongly where this ledger does not hold the plan."""
+    kept = ledger.plan(connection, content["fingerprint"])
+    if kept is None:
+        raise AskedWrongly(
+            f"The ledger of {connection} holds no plan {content['fingerprint']}.", fix="Show it without the values."
+        )
+    return {**content, "entities": {plan.entity: planned(plan, NOTHING) for plan in plans_of(kept)}}
 
 
 def stored_plan(rooms: Rooms, mark: str) -> list[EntityPlan]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from renkei.core.brakes import Applied, brakes
 from renkei.core.errors import AnotherRun, AskedWrongly, BudgetSpent, RenkeiError
+from renkei.core.personal import Personal, personal_in
 from renkei.core.planning import EntityPlan, fingerprint
 from renkei.core.ports import StageRow
 from renkei.core.records import OUTCOMES, OutcomeRow, Run
@@ -39,6 +40,7 @@ from renkei.engine.work import (
     World,
     entities_of,
     lists_of,
+    mappings_of,
     rules_hash,
     settings_of,
 )
@@ -195,14 +197,14 @@ async def act(
     rooms: Rooms, request: Request, stages: Stages, world: World, works: Sequence[EntityWork], report: Report, mark: str = ""
 ) -> None:
     """What follows from the plans: show them, hold them, or carry them out. `mark`: the stored plan that they are."""
-    run, ledger, name = report.run, rooms.ledger, rooms.spec.name
+    run, ledger, name, personal = report.run, rooms.ledger, rooms.spec.name, _personal(rooms)
     report.plans = [work.plan for work in works if work.plan is not None]
     report.notes += [*gap.notes(ledger, name, run, report.plans), *(line for work in works for line in work.notes)]
     approved = ledger.approved_keys(name, rooms.clock.now())
     report.brakes = [one for work in works for one in _brakes(rooms, work, approved) if one.brake not in request.release]
     if request.plan_only:
         report.status = "amber" if any(work.budget_ended for work in works) else "green"
-        report.entities = {plan.entity: planned(plan) for plan in report.plans}
+        report.entities = {plan.entity: planned(plan, personal) for plan in report.plans}
         _keep_plan(rooms, report)
         return
     done: dict[str, Result] = {}
@@ -227,12 +229,12 @@ async def act(
 
 
 def _keep_plan(rooms: Rooms, report: Report) -> None:
-    """The plan itself goes into the ledger; the file shows it, and names it by its fingerprint."""
+    """The plan itself goes into the ledger; the file shows it without personal values, and names it by its fingerprint."""
     mark, name = fingerprint(report.plans), rooms.spec.name
     rooms.ledger.save_plan(name, mark, content_of(report.plans), report.run, rooms.clock.now())
     report.file = rooms.data / "plans" / name / f"{mark}.json"
     report.file.parent.mkdir(parents=True, exist_ok=True)
-    shown = {**report.json(), "entities": {plan.entity: planned(plan) for plan in report.plans}}
+    shown = {**report.json(), "entities": {plan.entity: planned(plan, _personal(rooms)) for plan in report.plans}}
     report.file.write_text(json.dumps(shown, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
@@ -263,8 +265,12 @@ def _brakes(rooms: Rooms, work: EntityWork, approved: Mapping[str, set[str]]) ->
     return brakes(work.plan, rooms.spec.brakes, work.known_before, first, approved)
 
 
-def planned(plan: EntityPlan) -> dict[str, Any]:
-    """An entity of a plan as JSON: counts, actions with before → after, holds."""
+def _personal(rooms: Rooms) -> Personal:
+    return personal_in(rooms.mappings[name] for entity in SYNCED for name in mappings_of(rooms.spec, entity))
+
+
+def planned(plan: EntityPlan, personal: Personal) -> dict[str, Any]:
+    """An entity of a plan as JSON: counts, actions with before → after, holds; what is personal is masked."""
     outcomes = dict.fromkeys(reversed(OUTCOMES), 0)
     for verdict in plan.verdicts:
         outcomes[verdict.outcome] += 1
@@ -277,10 +283,7 @@ def planned(plan: EntityPlan) -> dict[str, Any]:
                 {
                     "key": one.key, "verb": one.verb, "side": one.side, "module": one.module, "target": one.target,
                     "source": one.source, "reason": one.reason, "calls": one.calls,
-                    "changes": [
-                        {"field": item.field, "before": item.before, "after": item.after, "reason": item.reason}
-                        for item in one.changes
-                    ],
+                    "changes": [personal.change(one.mapping, item) for item in one.changes],
                 }
             )
             for one in plan.actions
@@ -288,7 +291,7 @@ def planned(plan: EntityPlan) -> dict[str, Any]:
         "holds": [
             {
                 "id": hold.id, "question": hold.question, "record": str(hold.record), "field": hold.field,
-                "label": str(hold.detail.get("label") or ""), "choices": list(hold.choices),
+                "label": personal.label(hold), "choices": list(hold.choices),
             }
             for hold in plan.holds
         ],

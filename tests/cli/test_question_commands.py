@@ -34,7 +34,8 @@ def test_a_plan_says_of_its_questions_which_field_of_which_record_they_mean(
     (file,) = (demo[0] / "var" / "demo" / "plans" / "demo").iterdir()
     shown = office.renkei("plan", "show", str(file)).out
     for one in office.asked("holds")["holds"]:
-        about = " ".join(word for word in (one["record"], one["field"], one["label"]) if word)
+        label = "•••" if one["record"].startswith(("crm:Contacts", "books:contact_persons")) else one["label"]
+        about = " ".join(word for word in (one["record"], one["field"], label) if word)
         assert f"  question {one['id']} {one['question']}: {about} ({', '.join(one['choices'])})" in shown
     assert re.search(r"^  expected calls of its writes: \d+$", shown, flags=re.MULTILINE)
 
