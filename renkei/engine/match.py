@@ -14,9 +14,11 @@ from renkei.core.matching import Candidate, MatchRules
 from renkei.core.matching import match as match_frames
 from renkei.core.planning import Known
 from renkei.core.records import Decision, Hold
-from renkei.core.values import MISSING, Ref, Side
+from renkei.core.values import MISSING, SIDES, Ref, Side
 from renkei.engine.recall import key_refs, load
 from renkei.engine.work import EntityWork, Rooms, World
+
+REBUILT = frozenset({"key", "import", "native"})  # evidence of links that this ledger did not see being made
 
 
 @dataclass(slots=True)
@@ -77,8 +79,30 @@ def match(rooms: Rooms, world: World, work: EntityWork, mapping: str, parents: M
             meetings.ambiguous.append((lefts, rights, scores))
             for ref in (*lefts, *rights):
                 strays.pop(ref, None)
+    _shadowed(work, spec, parents, strays, meetings)
     meetings.alone = sorted([*meetings.alone, *strays])
     return meetings
+
+
+def _shadowed(
+    work: EntityWork, spec: MappingSpec, parents: Mapping[str, str] | None, strays: Mapping[Ref, Known], meetings: Meetings
+) -> None:
+    """Records that look like one whose link was rebuilt: what a policy or a person once said about them is lost with the
+    ledger, so they are asked about, never created."""
+    rebuilt = {ref for ref, link in work.linked.items() if link.evidence in REBUILT}
+    rebuilt |= {ref for crm, books, evidence, _ in meetings.pairs if evidence in REBUILT for ref in (crm, books)}
+    there = {ref: work.known[ref] for ref in rebuilt if ref in work.known and work.mapping_of.get(ref) == spec.name}
+    for side in SIDES:
+        mine = {ref: known for ref, known in strays.items() if ref.side == side and ref not in work.asides}
+        theirs = {ref: known for ref, known in sorted(there.items()) if ref.side != side and not known.deleted}
+        if not mine or not theirs:
+            continue
+        left, right = (mine, theirs) if side == "crm" else (theirs, mine)
+        found = match_frames(_frame(left, spec, None), _frame(right, spec, parents), _rules(spec))
+        met = [*found.paired, *(one for group in found.ambiguous for one in group.candidates)]
+        for one in met:
+            ref = Ref("crm", spec.crm_module, one.left) if side == "crm" else Ref("books", spec.books_module, one.right)
+            meetings.taken.setdefault(ref, []).append({**_loser(one, side, spec), "reason": "linked"})
 
 
 def _loser(one: Candidate, side: str, spec: MappingSpec) -> dict[str, Any]:

@@ -32,3 +32,22 @@ async def test_a_lost_ledger_with_its_links_imported_creates_nothing_and_keys_co
     second.ledger.close()
     assert report.status == "green" and report.entities["customers"]["outcomes"]["created"] == 0
     assert (len(company.crm()), len(company.books())) == before
+
+
+async def test_after_the_ledger_is_lost_a_namesake_of_a_linked_record_is_a_question_and_no_new_record(
+    company: Company, tmp_path: Path
+) -> None:
+    """The candidate that `clone` passed over: who set it aside is lost with the ledger, that it is no newcomer is not."""
+    company.choose(duplicates="clone")
+    company.seed_crm("Accounts", Account_Name="北商事")
+    passed_over = company.seed_books("contacts", contact_name="北商事", company_name="北商事", customer_sub_type="business")
+    await company.sync()
+    before = (len(company.crm()), len(company.books()))
+    assert before == (1, 2)
+    second = Company(company.world, tmp_path / "second", HOST, clock=company.clock)
+    report = await second.sync()
+    holds = second.ledger.open_holds("demo")
+    second.ledger.close()
+    assert report.entities["customers"]["outcomes"]["created"] == 0 and report.status == "amber"
+    assert [(hold.question, hold.record.id) for hold in holds] == [("ambiguous", passed_over)]
+    assert (len(company.crm()), len(company.books())) == before
