@@ -11,6 +11,7 @@ from renkei.cli.asked import Asked, counts, desk, local, show
 
 WAITS_FOR = {  # whom a blocked row waits for
     "budget": "more calls, tomorrow",
+    "native_pair_unread": "more calls, tomorrow: a pair of the built-in integration is read once",
     "partner_quarantined": "the quarantined partner: renkei quarantine",
     "list_unread": "the nightly run, which reads that list",
     "brake": "a person who releases the brake",

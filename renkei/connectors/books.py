@@ -21,8 +21,9 @@ from renkei.core.errors import (
     WrongEdition,
     WrongOrganization,
 )
+from renkei.core.native import ID_FIELDS
 from renkei.core.records import Answer, Currency, FieldMeta, Organization, Page, Row, User
-from renkei.core.values import parse_time
+from renkei.core.values import Ref, parse_time
 
 PAGE_ROWS = 200  # section 4.1: default and, by several third parties, the maximum
 ITEM_DETAILS = 100  # ids of one itemdetails call; the vendor states no number
@@ -191,6 +192,11 @@ class ZohoBooks:
             self._expect(reply)
             found |= {str(row["item_id"]): row for row in _rows(reply, "items")}
         return found
+
+    async def paired_customers(self, crm: Ref) -> list[str]:
+        """By the documented filters zcrm_account_id and zcrm_contact_id (section 6.7). Rows do not show the id: read them."""
+        params = {**MODULES["contacts"].filters, "per_page": str(PAGE_ROWS), ID_FIELDS[crm.module]: _check_id(crm.id)}
+        return [str(row["contact_id"]) for row in _rows(await self._get("read", "/contacts", params), "contacts")]
 
     # writing
 

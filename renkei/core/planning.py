@@ -155,8 +155,10 @@ class Draft:
         return action.key
 
 
-def plan_linked(draft: Draft, spec: MappingSpec, pair: LinkedPair, rules: PlanRules, *, parent: Ref | None = None) -> None:
-    """One linked pair. `parent`: the Books contact of a person, for its calls."""
+def plan_linked(
+    draft: Draft, spec: MappingSpec, pair: LinkedPair, rules: PlanRules, *, parent: Ref | None = None, kept: bool = False
+) -> None:
+    """One linked pair. `parent`: the Books contact of a person, for its calls. `kept`: by the built-in integration."""
     crm, books = pair.crm, pair.books
     if crm.deleted or books.deleted:
         _plan_dead(draft, spec, pair, rules)
@@ -179,7 +181,7 @@ def plan_linked(draft: Draft, spec: MappingSpec, pair: LinkedPair, rules: PlanRu
         books.stamp if books.stamp != pair.books_stamp else None,
     )
     steps = resolve_pair(spec, crm.values, books.values, pair.crm_base, pair.books_base, policy, field_same, edited_at)
-    _carry_out_steps(draft, spec, crm, books, steps, rules, link_id=pair.link.id, evidence="", parent=parent)
+    _carry_out_steps(draft, spec, crm, books, steps, rules, link_id=pair.link.id, evidence="", parent=parent, kept=kept)
 
 
 def plan_duplicate(
@@ -192,8 +194,10 @@ def plan_duplicate(
     evidence: str,
     match: Mapping[str, Any],
     parent: Ref | None = None,
+    kept: bool = False,
 ) -> None:
-    """An unlinked CRM record and its one clear candidate. evidence: `policy`, or `key`/`native`/`decision` for a sure link."""
+    """An unlinked CRM record and its one clear candidate. evidence: `policy`, or `key`/`native`/`decision` for a sure link.
+    `kept`: the built-in integration keeps the pair."""
     blocked = crm.blocked or books.blocked
     if blocked:
         _say_both(draft, crm, books, "blocked", blocked)
@@ -235,7 +239,9 @@ def plan_duplicate(
     if evidence in ("key", "native"):
         policy = replace(policy, first=None)
     steps = resolve_pair(spec, crm.values, books.values, None, None, policy, field_same, (crm.stamp, books.stamp))
-    _carry_out_steps(draft, spec, crm, books, steps, rules, link_id=link_id, evidence=evidence, parent=parent, detail=detail)
+    _carry_out_steps(
+        draft, spec, crm, books, steps, rules, link_id=link_id, evidence=evidence, parent=parent, kept=kept, detail=detail
+    )
 
 
 def plan_ambiguous(
@@ -382,12 +388,18 @@ def _carry_out_steps(
     link_id: str,
     evidence: str,
     parent: Ref | None,
+    kept: bool,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """Turn the field steps of one pair into at most one write a side, holds, an agreement and both rows' words."""
+    """Turn the field steps of one pair into at most one write a side, holds, an agreement and both rows' words.
+
+    kept   the built-in integration keeps the pair: what agrees is noted, nothing is written but our key, nobody is asked
+    """
+    waiting = [step for step in steps if kept and step.cell.effect not in ("adopt", "leave")]
     by_effect: dict[str, list[FieldStep]] = {}
     for step in steps:
-        by_effect.setdefault(step.cell.effect, []).append(step)
+        if step not in waiting:
+            by_effect.setdefault(step.cell.effect, []).append(step)
     to_books = by_effect.get("write_books", []) + by_effect.get("copy", [])
     to_crm = by_effect.get("write_crm", [])
     actions: list[str] = []
@@ -403,6 +415,7 @@ def _carry_out_steps(
         ("hold", "write_books", "write_crm", "copy") if evidence else ("hold", "leave", "write_books", "write_crm", "copy")
     )
     unsettled = {step.spec.name for effect in open_effects for step in by_effect.get(effect, [])}
+    unsettled |= {step.spec.name for step in waiting}
     agreed = tuple(sorted(item.name for item in spec.fields if item.name not in unsettled))
     draft.agreements[link_id] = Agreement(
         link_id, draft.entity, spec.name, crm.ref, books.ref, project(crm.raw, spec, "crm"), project(books.raw, spec, "books"),
@@ -417,10 +430,14 @@ def _carry_out_steps(
     left = by_effect.get("leave", [])
     if left:
         said["left"] = [_shown(step) for step in left]
+    if waiting:
+        said["kept"] = [_shown(step) for step in waiting]
     if to_books or to_crm:
         _say_both(draft, crm, books, "updated", (to_books or to_crm)[0].cell.reason, said, actions)
     elif evidence:
         _say_both(draft, crm, books, "linked", evidence, said, actions)
+    elif waiting:
+        _say_both(draft, crm, books, "skipped", "native_keeps", said, actions)
     elif left:
         _say_both(draft, crm, books, "skipped", left[0].cell.reason, said, actions)
     else:

@@ -144,6 +144,9 @@ class Books(System, Protocol):
     async def get_items(self, ids: Sequence[str]) -> dict[str, Row]:
         """Items' details, 100 a call."""
 
+    async def paired_customers(self, crm: Ref) -> list[str]:
+        """Ids of the customers that Zoho's built-in integration paired with an account or contact of the CRM, at most 200."""
+
     async def put_by_key(self, module: str, key_field: str, key: str, body: Row) -> Answer:
         """Create once: PUT with the upsert headers; a record that already holds the key is updated instead."""
 

@@ -1,4 +1,5 @@
-"""Match: pair what has no link yet. Decisions of people come first, then our keys, then the rules of the mapping."""
+"""Match: pair what has no link yet. Decisions of people come first, then our keys, then the ids of the built-in integration,
+then the rules of the mapping."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from renkei.core.matching import match as match_frames
 from renkei.core.planning import Known
 from renkei.core.records import Decision, Hold
 from renkei.core.values import MISSING, SIDES, Ref, Side
+from renkei.engine import native
 from renkei.engine.recall import key_refs, load
 from renkei.engine.work import EntityWork, Rooms, World
 
@@ -31,6 +33,8 @@ class Meetings:
     skipped: list[Ref] = field(default_factory=list)  # by a person's decision
     overtaken: list[str] = field(default_factory=list)  # holds decided `link REF` where REF has another partner now, or is gone
     taken: dict[Ref, list[dict[str, Any]]] = field(default_factory=dict)  # alone only because a namesake took its candidate
+    settled: dict[Ref, tuple[str, str]] = field(default_factory=dict)  # of the built-in integration: meets nobody, and why
+    former: dict[Ref, tuple[str, str]] = field(default_factory=dict)  # its CRM record is gone: may meet others, is not created
 
 
 def decisions_of(rooms: Rooms, entity: str) -> tuple[dict[tuple[str, str, str], tuple[str, str]], list[tuple[Hold, Decision]]]:
@@ -50,6 +54,7 @@ def match(rooms: Rooms, world: World, work: EntityWork, mapping: str, parents: M
     _decided(rooms, world, work, meetings, strays)
     _take_aside(rooms, work, meetings, strays)
     _by_our_keys(rooms, work, meetings, strays)
+    native.meet(rooms, world, work, meetings, strays, mapping)
     left = {ref: known for ref, known in strays.items() if ref.side == "crm"}
     right = {ref: known for ref, known in strays.items() if ref.side == "books"}
     if parents is not None:
@@ -99,7 +104,9 @@ def _shadowed(
             continue
         left, right = (mine, theirs) if side == "crm" else (theirs, mine)
         found = match_frames(_frame(left, spec, None), _frame(right, spec, parents), _rules(spec))
+        losers = found.rejected_left if side == "crm" else found.rejected_right
         met = [*found.paired, *(one for group in found.ambiguous for one in group.candidates)]
+        met += [one for listed in losers.values() for one in listed if one.reason == "taken"]  # several beside one link
         for one in met:
             ref = Ref("crm", spec.crm_module, one.left) if side == "crm" else Ref("books", spec.books_module, one.right)
             meetings.taken.setdefault(ref, []).append({**_loser(one, side, spec), "reason": "linked"})

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from renkei.core.errors import BudgetSpent
 from renkei.core.mapping import MappingSpec, map_record, read_raw, write_fields
+from renkei.core.native import kept
 from renkei.core.planning import (
     Draft,
     EntityPlan,
@@ -26,6 +27,7 @@ from renkei.core.planning import (
 )
 from renkei.core.records import Hold, Link, Mirror, MirrorRow, QuarantineRow, Row
 from renkei.core.values import MISSING, Ref, Side, content_hash, row_digest
+from renkei.engine import native
 from renkei.engine.extract import keys_by_row, stamp_of
 from renkei.engine.match import Meetings, decisions_of, match
 from renkei.engine.publish import resolve_summaries
@@ -50,8 +52,15 @@ async def resolve(rooms: Rooms, request: Request, world: World, work: EntityWork
     work.persons = world.mappings.get("persons") if work.entity == "customers" else None
     names = [name for name in world.mappings if world.mappings[name].entity == work.entity and name != "persons"]
     validate_canonical(rooms, world, work, list(work.known))
+    await _fetch_details(rooms, world, work, native.unread(work))
     for name in names:
         work.meetings[name] = match(rooms, world, work, name)
+    asked = await native.ask(rooms, request, world, work, names)
+    if asked:
+        await _fetch_details(rooms, world, work, [ref for ref in asked if ref in native.unread(work)])
+        native.unblock(work, asked)
+        for name in names:
+            work.meetings[name] = match(rooms, world, work, name)
     await _fetch_details(rooms, world, work, _details_needed(world, work, rules))
     load_partners(rooms, world, work)  # of persons that came with the details
     _block_claimed(rooms, work, run)
@@ -103,7 +112,8 @@ def _details_needed(world: World, work: EntityWork, rules: PlanRules) -> list[Re
                 wanted[books] = None
         if rules.settings.direction == "two_way":
             for ref in meetings.alone:
-                if ref.side == "books" and not _is_aside(work, ref):
+                passed_over = ref in meetings.taken or ref in meetings.former
+                if ref.side == "books" and not passed_over and not _is_aside(work, ref):
                     wanted[ref] = None
     newest = sorted(wanted, key=lambda ref: (work.known[ref].stamp is not None, work.known[ref].stamp), reverse=True)
     return [ref for ref in newest if not work.known[ref].complete and ref not in work.quarantine and ref.module == "contacts"]
@@ -201,7 +211,10 @@ def _plan_mapping(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
         _plan_link(rooms, world, work, draft, spec, link, crm, books, rules)
     meetings: Meetings = work.meetings[mapping]
     for crm_ref, books_ref, evidence, detail in sorted(meetings.pairs, key=lambda pair: pair[0]):
-        _plan_pair(work, draft, spec, work.known[crm_ref], work.known[books_ref], rules, evidence, detail)
+        crm, books = work.known[crm_ref], work.known[books_ref]
+        _plan_pair(work, draft, spec, crm, books, rules, evidence, detail, kept=kept(books.raw, crm_ref, rooms.spec.native))
+    for ref, (outcome, reason) in meetings.settled.items():
+        draft.say(work.known[ref], outcome, reason)
     for lefts, rights, scores in meetings.ambiguous:
         _plan_group(work, draft, rules, lefts, rights, scores)
     unread: set[str] = {item.side for item in work.lists if item.left}
@@ -239,9 +252,11 @@ def _plan_link(
     *,
     moved: bool = False,
     parent: Ref | None = None,
+    by_native: bool = False,
 ) -> None:
     """A linked pair. `moved`: a person whose account is no longer its customer's; a loose contact that got an account is
-    told by its link's mapping. Both keep their customer until a person decides."""
+    told by its link's mapping. Both keep their customer until a person decides. `by_native`: the built-in integration keeps
+    the person's customer."""
     bad = [known for known in (crm, books) if known.ref in work.quarantine]
     if bad:
         for known in (crm, books):
@@ -255,7 +270,8 @@ def _plan_link(
     for known in (crm, books):  # one whose kind changed still belongs to its link: read it under the link's mapping
         if set(known.values) != {item.name for item in spec.fields}:
             known.values = map_record(known.raw, spec, known.ref.side, rules.lookups)
-    plan_linked(draft, spec, _pair_of(work, spec, rules, link, crm, books), rules, parent=parent)
+    keeps = by_native if parent is not None else kept(books.raw, crm.ref, rooms.spec.native)
+    plan_linked(draft, spec, _pair_of(work, spec, rules, link, crm, books), rules, parent=parent, kept=keeps)
 
 
 def _keeps_customer(rooms: Rooms, draft: Draft, link: Link, crm: Known, books: Known, rules: PlanRules) -> bool:
@@ -299,6 +315,7 @@ def _plan_pair(
     evidence: str,
     detail: Mapping[str, object],
     parent: Ref | None = None,
+    kept: bool = False,
 ) -> None:
     bad = [known for known in (crm, books) if known.ref in work.quarantine]
     if bad:
@@ -320,7 +337,7 @@ def _plan_pair(
     if evidence == "decision":
         _carried(draft, rules, crm.ref)
         _carried(draft, rules, books.ref)
-    plan_duplicate(draft, spec, crm, books, rules, evidence=evidence, match=detail, parent=parent)
+    plan_duplicate(draft, spec, crm, books, rules, evidence=evidence, match=detail, parent=parent, kept=kept)
 
 
 def _plan_group(
@@ -376,6 +393,12 @@ def _plan_alone(
     decided = any(record == str(known.ref) and choice == "create" for (record, _, _), (choice, _) in rules.decisions.items())
     if why is not None and _is_aside(work, known.ref) and not decided:
         draft.say(known, "skipped", why[0])
+        return
+    former = work.meetings[spec.name].former.get(known.ref)
+    if former is not None and not decided:
+        if why is None or why[0] != former[1]:  # remembered, because the ids go with the built-in integration
+            draft.asides.append((known.ref, former[1], str(known.ref)))
+        draft.say(known, *former)
         return
     if decided:
         _carried(draft, rules, known.ref)
@@ -444,6 +467,7 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
     accounts = _parents(rooms, work, draft)
     by_books = {books: account for account, (books, _) in accounts.items()}
     outside = _out_of_view(rooms, world, work, accounts)
+    by_native = _kept_customers(rooms, world, work, accounts)
     for link in sorted({link.id: link for link in work.linked.values()}.values(), key=lambda one: one.id):
         crm, books = work.known.get(link.crm), work.known.get(link.books)
         if crm is None or books is None or work.mapping_of.get(link.crm) != "persons":
@@ -455,7 +479,8 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
                 draft.say(known, "skipped", "customer_out_of_view")
             continue
         moved = link.mapping == "persons" and by_books.get(parent.id) not in (None, account)
-        _plan_link(rooms, world, work, draft, spec, link, crm, books, rules, moved=moved, parent=parent)
+        keeps = parent.id in by_native
+        _plan_link(rooms, world, work, draft, spec, link, crm, books, rules, moved=moved, parent=parent, by_native=keeps)
     meetings = match(rooms, world, work, "persons", by_books)
     travelling = {ref for action in draft.actions.values() for ref in action.carries}
     for crm_ref, books_ref, evidence, detail in sorted(meetings.pairs, key=lambda pair: pair[0]):
@@ -465,7 +490,7 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
             for known in (crm, books):
                 draft.say(known, "skipped", "customer_out_of_view")
             continue
-        _plan_pair(work, draft, spec, crm, books, rules, evidence, detail, parent=parent)
+        _plan_pair(work, draft, spec, crm, books, rules, evidence, detail, parent=parent, kept=parent.id in by_native)
     for lefts, rights, scores in meetings.ambiguous:
         _plan_group(work, draft, rules, lefts, rights, scores)
     counts: dict[str, int] = {}
@@ -480,6 +505,8 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
         account = account_of(known.raw) if ref.side == "crm" else by_books.get(str(known.raw.get("contact_id")))
         if account in outside:
             draft.say(known, "skipped", "customer_out_of_view")
+        elif account is not None and accounts.get(account, ("", ""))[0] in by_native:
+            draft.say(known, "skipped", "native_keeps")
         elif ref.side == "crm":
             _plan_crm_person(work, draft, spec, known, rules, accounts, travelling, counts, words)
         else:
@@ -524,6 +551,18 @@ def _out_of_view(rooms: Rooms, world: World, work: EntityWork, accounts: Iterabl
     refs = [Ref("crm", "Accounts", account) for account in accounts]
     load(rooms, world, work, refs, extracted=False)
     return {ref.id for ref in refs if ref in work.known and not work.known[ref].in_view}
+
+
+def _kept_customers(rooms: Rooms, world: World, work: EntityWork, accounts: Mapping[str, tuple[str, str]]) -> set[str]:
+    """Ids of the Books customers of these accounts that the built-in integration keeps: it keeps their persons, too."""
+    if rooms.spec.native == "off":
+        return set()
+    refs = {account: Ref("books", "contacts", customer) for account, (customer, _) in accounts.items()}
+    load(rooms, world, work, refs.values(), extracted=False)
+    return {
+        ref.id for account, ref in refs.items()
+        if ref in work.known and kept(work.known[ref].raw, Ref("crm", "Accounts", account), rooms.spec.native)
+    }  # fmt: skip
 
 
 def _plan_crm_person(

@@ -173,6 +173,8 @@ async def _decide(
     if not request.only:
         for side, module in stale:
             rooms.ledger.open_mirrors(rooms.spec.name, None, side=side, module=module)
+            if (side, module) == ("books", "contacts"):  # persons come with their customers and have no list of their own
+                rooms.ledger.open_mirrors(rooms.spec.name, None, side=side, module="contact_persons")
     work = EntityWork(entity, request.full or bool(stale) or None in marks, rules, settings_of(rooms.spec, entity))
     work.earlier = {one.entity: one for one in before}
     if stale and not request.full:

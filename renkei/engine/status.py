@@ -16,6 +16,7 @@ from renkei.core.records import OPEN_OUTCOMES, Run
 from renkei.core.values import time_text
 
 BATCHES = frozenset({"sync", "apply", "publish"})
+LEFT = ("budget", "native_pair_unread")  # reasons of rows that the day's calls left
 LOOK_BACK = 500  # runs: a week of hourly ones and what people did in between
 
 
@@ -119,7 +120,7 @@ def _calls(ledger: Ledger, spec: ConnectionSpec, ended: list[Run], now: datetime
 
 def _backlog(counts: list[tuple[Any, str, str, str, int]], calls: Mapping[str, Any]) -> dict[str, Any]:
     """A row that the budget left needs about one Books call: its detail, or its write."""
-    rows = sum(count for _, _, outcome, reason, count in counts if (outcome, reason) == ("blocked", "budget"))
+    rows = sum(count for _, _, outcome, reason, count in counts if outcome == "blocked" and reason in LEFT)
     cap, left = calls["books"]["cap"], calls["books"]["left"]
     done = None
     if rows and cap:

@@ -203,6 +203,7 @@ def rules_hash(rooms: Rooms, entity: str) -> str:
     return content_hash(
         [
             chosen.get(entity), rooms.spec.crm_key, rooms.spec.books_key, rooms.spec.organization, rooms.spec.edition,
+            rooms.spec.native,
             [rooms.configuration.get("mappings", {}).get(name) for name in names],
         ]
     )  # fmt: skip

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 from connector_world import BOOKS_KEY, CRM_KEY, START, House
 
+from renkei.core.values import Ref
+
 OPERATIONS: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "vendor_operations.json").read_text(encoding="utf-8"))
 
 # What the files leave out and books-v3.md documents from elsewhere.
@@ -76,6 +78,8 @@ async def everything(house: House) -> None:
     async for _ in books.read("invoices", since=START):
         pass
     await books.get("invoices", "460000000099999999")
+    for module in ("Accounts", "Contacts"):
+        await books.paired_customers(Ref("crm", module, ids[0]))
 
 
 async def test_every_request_is_one_that_the_vendors_files_describe(house: House) -> None:
