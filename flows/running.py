@@ -17,14 +17,15 @@ from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Completed, Failed
 
 from renkei.core.connection import ConnectionSpec
-from renkei.core.errors import AnotherRun, AskedWrongly
+from renkei.core.errors import AnotherRun, AskedWrongly, RenkeiError
 from renkei.core.report import brake_lines
 from renkei.core.values import Ref, time_text
+from renkei.engine.alerts import Alert, about_error, about_run
 from renkei.engine.apply import apply_plan
 from renkei.engine.sequence import Report, run_sequence
 from renkei.engine.slot import covering, leave_word
 from renkei.engine.work import ENTITIES, Request, Rooms
-from renkei.house import Settings, admit, load_project, open_house
+from renkei.house import Settings, admit, load_project, open_house, tell
 from tasks.stages import STAGES
 
 Environment = Literal["", "sandbox", "production"]  # must be said where the connection writes to production
@@ -97,6 +98,27 @@ async def run_stored(
 async def _run(
     connection: str, asked: Callable[[ConnectionSpec], Request], body: Callable[[Rooms, Request], Awaitable[Report]]
 ) -> State[Any]:
+    try:
+        return await _in_the_house(connection, asked, body)
+    except Exception as error:
+        await _alert(dict(os.environ), about_error(connection, error))
+        raise
+
+
+async def _alert(environ: dict[str, str], alert: Alert | None) -> None:
+    """Tell somebody; an alert that does not arrive is no reason to fail."""
+    try:
+        arrived = await tell(environ, alert)
+    except RenkeiError as error:
+        get_run_logger().warning("No alert: %s", error)
+    else:
+        if not arrived:
+            get_run_logger().warning("The alert did not arrive; look at RENKEI_ALERT_URL.")
+
+
+async def _in_the_house(
+    connection: str, asked: Callable[[ConnectionSpec], Request], body: Callable[[Rooms, Request], Awaitable[Report]]
+) -> State[Any]:
     environ = dict(os.environ)
     project = load_project(Settings.from_environment(environ))
     spec = project.connection(connection)
@@ -115,6 +137,7 @@ async def _run(
             report = await body(rooms, request)
         except AnotherRun as error:
             return _skipped(rooms, request, error.what, error.run)
+        await _alert(environ, about_run(rooms.ledger, spec, report))
     await acreate_table_artifact(table_of(report), key=artifact_key(request, report), description=text_of(report))
     return state_of(report)
 

@@ -12,15 +12,16 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.server import answers
+from renkei.core.deployments import POOL
+
 ROOT = Path(__file__).parents[1]
 HOST = "127.0.0.1"
-POOL = "renkei"
 READY_SECONDS = 180.0  # a new Prefect database took 9 to 60 s, the more the busier the machine
 STOP_SECONDS = 20.0
 SILENT = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "GX_ANALYTICS_ENABLED": "false"}
@@ -47,6 +48,7 @@ def up(
     port: int = 4200,
     sandbox_port: int = 8765,
     seed: str = "demo",
+    ledger: str = "",
     say: Callable[[str], None] = print,
 ) -> Iterator[Up]:
     """Start sandbox, server, worker and deployments; stop them at the end of the block.
@@ -54,6 +56,7 @@ def up(
     folder        ledger, snapshots, Prefect's own memory, and one log a part
     environ       handed on to every part; RENKEI_CONNECTIONS in it may name another folder of connections
     sandbox_port  where connections/demo.yaml expects it
+    ledger        its address; a SQLite file in the folder if left out
     raises        NotUp
     """
     folder = folder.resolve()
@@ -61,7 +64,8 @@ def up(
     page = f"http://{HOST}:{port}"
     ours = {
         **environ, **SILENT, "PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": f"{page}/api",
-        "PREFECT_WORKER_QUERY_SECONDS": "2", "RENKEI_DATA": str(folder), "RENKEI_LEDGER_URL": f"sqlite:///{folder / 'renkei.db'}",
+        "PREFECT_WORKER_QUERY_SECONDS": "2", "RENKEI_DATA": str(folder),
+        "RENKEI_LEDGER_URL": ledger or f"sqlite:///{folder / 'renkei.db'}",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), environ.get("PYTHONPATH")])),
     }  # fmt: skip
     with ExitStack() as parts:
@@ -76,10 +80,10 @@ def up(
         address = json.loads(sandbox.log.read_bytes().splitlines()[0])
         for name in ("client_id", "client_secret", "refresh_token"):
             ours[f"RENKEI_DEMO_{name.upper()}"] = address[name]
-        server.wait_until(lambda: _answers(f"{page}/api/health"))
+        server.wait_until(lambda: answers(f"{page}/api/health"))
         worker = start("worker", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--limit", "4")
-        worker.wait_until(lambda: _answers(f"{page}/api/work_pools/{POOL}"))  # a worker makes its pool
-        start("deployments", "prefect", "--no-prompt", "deploy", "--all").wait_for_its_end()
+        worker.wait_until(lambda: answers(f"{page}/api/work_pools/{POOL}"))  # a worker makes its pool
+        start("deployments", "renkei", "deploy").wait_for_its_end()
         yield Up(page, address["crm"], ours)
 
 
@@ -129,14 +133,6 @@ def _part(log: Path, environ: Mapping[str, str], command: tuple[str, ...]) -> It
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:  # urllib's errors are among them
-        return False
 
 
 def main() -> None:

@@ -7,17 +7,19 @@ import random
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
-from datetime import UTC, datetime
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from renkei import __version__
 from renkei.config.actors import machine_user, typist
 from renkei.config.check import check
 from renkei.config.project import Access, Project, load_project, read_access, read_project, with_hosts
 from renkei.config.settings import Settings, credential_store, credentials, source_of
+from renkei.connectors.alerts import send
 from renkei.connectors.auth import Credentials, Tokens, Unshared
 from renkei.connectors.books import ZohoBooks
 from renkei.connectors.crm import ZohoCrm
@@ -27,8 +29,11 @@ from renkei.core.connection import ConnectionSpec, SideSettings
 from renkei.core.errors import CredentialsRefused, Fault, LedgerUnavailable, RenkeiError
 from renkei.core.ports import Clock, Judge, Ledger
 from renkei.core.values import Side
+from renkei.engine import alerts
 from renkei.engine.acts import Act
+from renkei.engine.alerts import Alert
 from renkei.engine.doctor import Patient
+from renkei.engine.due import due
 from renkei.engine.gap import restored
 from renkei.engine.rights import in_ledger
 from renkei.engine.rights import require as require_right
@@ -39,12 +44,14 @@ from renkei.ledger.migrate import HEAD
 from renkei.quality.judge import GreatJudge
 
 __all__ = [
-    "Desk", "Settings", "SystemClock", "admit", "backup_ledger", "check", "load_project", "machine_user", "migrate_ledger",
-    "open_desk", "open_house", "open_ledger_of", "open_patient", "read_project", "restore_ledger", "typist_of", "with_hosts",
+    "Desk", "Settings", "SystemClock", "admit", "backup_ledger", "check", "deployable", "due_batches", "load_project",
+    "machine_user", "migrate_ledger", "open_desk", "open_house", "open_ledger_of", "open_patient", "read_project",
+    "restore_ledger", "secrets_of", "tell", "typist_of", "watch_connections", "with_hosts",
 ]  # fmt: skip
 
 
 SIDES: tuple[Side, Side] = ("crm", "books")
+SECRET_NAMES = ("_CLIENT_ID", "_CLIENT_SECRET", "_REFRESH_TOKEN")  # how names of variables end that hold one
 
 
 class SystemClock:
@@ -100,6 +107,82 @@ def restore_ledger(settings: Settings, file: Path, actor: str, *, force: bool) -
 def migrate_ledger(settings: Settings) -> tuple[str | None, str]:
     """Bring the ledger's tables up to date: (revision before, None for an empty ledger; revision now)."""
     return keeping.migrate_now(settings.ledger_url)
+
+
+def deployable(settings: Settings, names: Sequence[str] | None) -> tuple[list[ConnectionSpec], set[str], set[str]]:
+    """The named connections or all; the names of all that are declared; those whose schedules stand still now."""
+    project = load_project(settings)
+    specs = [project.connection(name) for name in names] if names else list(project.connections.values())
+    return specs, set(project.connections), set()
+
+
+def due_batches(settings: Settings, which: str, names: Sequence[str] | None) -> dict[str, str]:
+    """Connection → `nightly` or `hourly`, of the named connections or all; with `due`, of those whose time has come."""
+    specs, _, inactive = deployable(settings, names)
+    ledger, now = open_ledger(settings.ledger_url), SystemClock().now()
+    try:
+        asked = {spec.name: due(ledger, spec, now) if which == "due" else which for spec in specs if spec.name not in inactive}
+    finally:
+        ledger.close()
+    return {name: batch for name, batch in asked.items() if batch}
+
+
+async def tell(environ: Mapping[str, str], alert: Alert | None) -> bool:
+    """Send an alert, if there is one, where RENKEI_ALERT_URL says, without any secret. False where it did not arrive."""
+    settings = Settings.from_environment(environ)
+    if alert is None or not settings.alert_url:
+        return True
+    safe = alerts.redacted(alert, secrets_of(environ))
+    return await send(settings.alert_url, safe.title, safe.text)
+
+
+def secrets_of(environ: Mapping[str, str]) -> list[str]:
+    """Every secret that this installation knows: of the environment, and of the encrypted store where its key opens it."""
+    settings = Settings.from_environment(environ)
+    found = [value for name, value in environ.items() if name.startswith("RENKEI_") and name.endswith(SECRET_NAMES)]
+    found += [*settings.store_key.split(","), *settings.alert_url.split(), settings.ledger_url]
+    found.append(urlsplit(settings.ledger_url).password or "")
+    with suppress(RenkeiError):  # what the key does not open, nobody here has read
+        stored = credential_store(environ)
+        for alias in stored.aliases():
+            found += stored.get(alias).values()
+    return [one for one in found if one]
+
+
+async def watch_connections(
+    settings: Settings, environ: Mapping[str, str], name: str | None, every: int | None, say: Callable[[str], None]
+) -> list[dict[str, str]]:
+    """Tell of the connections (or the named one) in which no run has ended well within `alert_after`.
+
+    every    minutes after which to look again, for ever; a silence is told once, and again after another `alert_after`
+    returns  title and text of each silence, after one look
+    """
+    told: dict[str, tuple[datetime, datetime]] = {}  # connection → silent since, told at
+    clock = SystemClock()
+    while True:
+        found = []
+        for spec, alert, since in _silences(settings, name, clock.now()):
+            found.append({"title": alert.title, "text": alert.text})
+            before = told.get(spec.name)
+            if before and before[0] == since and clock.now() - before[1] < timedelta(hours=spec.alert_after or 0):
+                continue
+            told[spec.name] = (since, clock.now())
+            arrived = await tell(environ, alert)
+            if every is not None or not arrived:
+                say(alert.title if arrived else f"{alert.title}: the alert did not arrive; look at RENKEI_ALERT_URL.")
+        if every is None:
+            return found
+        await clock.sleep(every * 60)
+
+
+def _silences(settings: Settings, name: str | None, now: datetime) -> list[tuple[ConnectionSpec, Alert, datetime]]:
+    specs, _, inactive = deployable(settings, [name] if name else None)
+    ledger = open_ledger(settings.ledger_url)
+    try:
+        heard = [(spec, alerts.about_silence(ledger, spec, now)) for spec in specs if spec.name not in inactive]
+    finally:
+        ledger.close()
+    return [(spec, *found) for spec, found in heard if found]
 
 
 class Desk:

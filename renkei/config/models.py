@@ -171,6 +171,7 @@ class ConnectionModel(Strict):
     products: ProductsModel = ProductsModel()
     deals: Literal["estimates", "invoices", "none"] = "none"
     deals_since: Day | None = None
+    alert_after: Annotated[int, Field(ge=1, description="hours")] | None = 26
     closed_until: Day | None = None
     publish: PublishModel = PublishModel()
     budget: BudgetModel = BudgetModel()

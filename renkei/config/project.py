@@ -439,6 +439,7 @@ def _connection_spec(document: Document, model: ConnectionModel) -> ConnectionSp
         customers=_entity(model.customers),
         products=_entity(model.products),
         deals=model.deals,
+        alert_after=model.alert_after,
         deals_since=date.fromisoformat(model.deals_since) if model.deals_since else None,
         closed_until=date.fromisoformat(model.closed_until) if model.closed_until else None,
         publish_summaries=model.publish.summaries,

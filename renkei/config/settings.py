@@ -19,6 +19,7 @@ class Settings:
     """Folders and the ledger's address (design.md section 4).
 
     data        everything that renkei writes to disk is inside; ask `file_in_data` for a path
+    alert_url   where alerts go, "" for nowhere; it holds passwords; never shown
     store_key   keys of the encrypted credential store and of shared access tokens, "" when there is none; never shown
     """
 
@@ -28,10 +29,12 @@ class Settings:
     mappings: Path = Path("mappings")
     expectations: Path = Path("expectations")
     store_key: str = field(default="", repr=False)
+    alert_url: str = field(default="", repr=False)
 
     @staticmethod
     def from_environment(environ: Mapping[str, str], base: Path = Path()) -> Settings:
-        """RENKEI_LEDGER_URL, RENKEI_DATA, RENKEI_CONNECTIONS, RENKEI_MAPPINGS, RENKEI_EXPECTATIONS, RENKEI_STORE_KEY.
+        """RENKEI_LEDGER_URL, RENKEI_DATA, RENKEI_CONNECTIONS, RENKEI_MAPPINGS, RENKEI_EXPECTATIONS, RENKEI_STORE_KEY,
+        RENKEI_ALERT_URL.
 
         Folders that are not named are those of `base`, the working directory.
         """
@@ -46,6 +49,7 @@ class Settings:
             mappings=folder("MAPPINGS", "mappings"),
             expectations=folder("EXPECTATIONS", "expectations"),
             store_key=environ.get("RENKEI_STORE_KEY", "").strip(),
+            alert_url=environ.get("RENKEI_ALERT_URL", "").strip(),
         )
 
     def file_in_data(self, *parts: str) -> Path:

@@ -35,6 +35,10 @@ class CredentialStore:
     def path(self, alias: str) -> Path:
         return self._folder / f"{alias}.enc"
 
+    def aliases(self) -> list[str]:
+        """Those that something is stored for."""
+        return sorted(path.stem for path in self._folder.glob("[A-Z]*.enc"))
+
     def get(self, alias: str) -> dict[str, str]:
         """What is stored for the alias; empty where there is no file. ConnectionRefused where it cannot be read with this key."""
         path = self.path(alias)

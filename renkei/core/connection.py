@@ -87,6 +87,7 @@ class ConnectionSpec:
     products: EntitySettings = field(default_factory=EntitySettings)
     deals: Literal["estimates", "invoices", "none"] = "none"
     deals_since: date | None = None
+    alert_after: int | None = 26
     closed_until: date | None = None
     publish_summaries: bool = True
     publish_documents: bool = True

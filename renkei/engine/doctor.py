@@ -13,6 +13,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from renkei.core.connection import ConnectionSpec
+from renkei.core.deployments import FLOWS, POOL
 from renkei.core.errors import (
     BudgetSpent,
     Bug,
@@ -35,8 +36,6 @@ State = Literal["ok", "fail", "skipped"]
 MOST_SKEW = timedelta(seconds=60)  # a stamp is compared with a stamp; more than this, and people read times wrongly
 CRM_KEY_LENGTH = 19  # a Books id
 BOOKS_KEY_LENGTH = 50  # crm:<module>:<id>, or renkei:<intent id>
-POOL = "renkei"
-FLOWS = ("hourly", "nightly", "record", "apply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -548,7 +547,7 @@ async def prefect(patient: Patient) -> Finding:
     if absent:
         return failed(
             f"the server has no deployment {', '.join(f'{name}/{patient.spec.name}' for name in absent)}",
-            "prefect deploy --all (docs/how-to/deploy.md)",
+            "renkei deploy",
         )
     workers = await patient.scheduler.workers(POOL)
     if not workers:

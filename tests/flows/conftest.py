@@ -5,5 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS / "engine"), str(TESTS / "connectors")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "connectors"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from postgres import postgres_server
+
+__all__ = ["postgres_server"]

@@ -1,4 +1,4 @@
-"""`make up` for real: a Prefect server, a process worker and the deployments of prefect.yaml, against the sandbox.
+"""`make up` for real: a Prefect server, a process worker and the deployments, against two sandboxes, with a PostgreSQL ledger.
 
 One server serves all tests of this file, so they run on one worker of pytest (xdist group `prefect`).
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -18,10 +20,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from postgres import PostgresServer
 
 from flows.up import Up, up
 from renkei.core.records import Run
 from renkei.house import Settings, open_ledger_of
+from renkei.sandbox.seeds import load
+from renkei.sandbox.serve import running
+from renkei.sandbox.world import World
 
 pytestmark = [pytest.mark.prefect, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(400)]
 
@@ -36,6 +42,14 @@ class Deployed:
     def __init__(self, here: Up, folder: Path) -> None:
         self.here, self.folder = here, folder
         self.ledger = open_ledger_of(Settings.from_environment(here.environ))
+        self.connections = Path(here.environ["RENKEI_CONNECTIONS"])
+
+    def renkei(self, *words: str) -> dict[str, Any]:
+        """A command with --json in a process of its own, as an operator beside the worker types it."""
+        command = [sys.executable, "-c", "from renkei.cli.main import main; main()", "--json", *words]
+        done = subprocess.run(command, cwd=HOME, env=dict(self.here.environ), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return dict(json.loads(done.stdout))
 
     def ask(self, path: str, content: dict[str, Any] | None = None, *, at: str | None = None, method: str | None = None) -> Any:
         body = None if content is None else json.dumps(content).encode()
@@ -89,8 +103,9 @@ class Deployed:
         return found
 
     def artifact(self, flow_run: dict[str, Any]) -> dict[str, Any]:
-        """The one artifact of a flow run."""
-        found = self.ask("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run["id"]]}}})
+        """The one table of a flow run."""
+        asked = {"flow_run_id": {"any_": [flow_run["id"]]}, "type": {"any_": ["table"]}}
+        found = self.ask("/artifacts/filter", {"artifacts": asked})
         assert len(found) == 1
         return dict(found[0])
 
@@ -107,7 +122,18 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def north() -> Iterator[tuple[World, str]]:
+    """Another company in another data centre, in the Invoice edition, in euro, with ids that the demo has too; its address."""
+    world = World(limits=False, edition="invoice", base_currency="EUR", time_zone="Europe/Berlin")
+    load(world, "demo")
+    with running(world) as address:
+        yield world, address["crm"]
+
+
+@pytest.fixture(scope="module")
+def deployed(
+    tmp_path_factory: pytest.TempPathFactory, north: tuple[World, str], postgres_server: PostgresServer
+) -> Iterator[Deployed]:
     folder = tmp_path_factory.mktemp("up")
     port = free_port()
     connections = folder / "connections"
@@ -116,7 +142,11 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     (connections / "demo.yaml").write_text(text, encoding="utf-8")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "RENKEI"))}
     environ["RENKEI_CONNECTIONS"] = str(connections)
-    with up(folder, environ, port=free_port(), sandbox_port=port, say=lambda line: None) as here:
+    for alias in ("NORTHCRM", "NORTHBOOKS"):  # two users own the two sides; the third connection has no credentials at all
+        for name in ("client_id", "client_secret", "refresh_token"):
+            environ[f"RENKEI_{alias}_{name.upper()}"] = getattr(north[0], name)
+    ledger = postgres_server.url(postgres_server.new_database())
+    with up(folder, environ, port=free_port(), sandbox_port=port, ledger=ledger, say=lambda line: None) as here:
         made = Deployed(here, folder)
         yield made
         made.ledger.close()
@@ -180,6 +210,63 @@ def test_of_two_batches_at_once_one_runs_and_the_other_says_why_not_while_one_re
     assert alone["state_type"] == "COMPLETED"
     assert deployed.row(alone).totals["entities"]["customers"]["extracted"]["crm"] == 1
     assert deployed.ledger.verify().broken is None
+
+
+NORTH = """
+connection: north
+time_zone: Europe/Berlin
+crm: {{data_center: eu, credentials: NORTHCRM, hosts: {{accounts: "{url}", api: "{url}"}}}}
+books: {{edition: invoice, organization: "{organization}", credentials: NORTHBOOKS, hosts: {{accounts: "{url}", api: "{url}"}}}}
+customers: {{duplicates: overwrite}}
+products: {{duplicates: overwrite}}
+brakes: "off"
+"""
+BROKEN = """
+connection: broken
+time_zone: America/New_York
+credentials: NOBODY
+books: {organization: "70000000000"}
+"""
+
+
+def test_three_connections_run_together_nothing_of_one_reaches_another_and_the_one_that_fails_stops_none(
+    deployed: Deployed, north: tuple[World, str], night: tuple[dict[str, Any], Run]
+) -> None:
+    world, url = north
+    (deployed.connections / "north.yaml").write_text(NORTH.format(url=url, organization=world.organization), encoding="utf-8")
+    (deployed.connections / "broken.yaml").write_text(BROKEN, encoding="utf-8")
+    made = deployed.renkei("deploy")
+    assert len(made["deployed"]) == 13 and made["paused"] == made["gone"] == []
+    ids = {name: deployed.ask(f"/deployments/name/{name}")["id"] for name in made["deployed"]}
+    (slot,) = deployed.ask("/deployments/name/nightly/north")["schedules"]
+    assert (slot["schedule"]["cron"], slot["schedule"]["timezone"], slot["active"]) == ("0 2 * * *", "Europe/Berlin", True)
+    deployed.renkei("deploy", "north")
+    assert {name: deployed.ask(f"/deployments/name/{name}")["id"] for name in made["deployed"]} == ids
+
+    (ended,) = deployed.end(deployed.start("fleet/all", which="nightly"))
+    rows = {one["connection"]: one for one in json.loads(deployed.artifact(ended)["data"])}
+    assert {name: one["state"] for name, one in rows.items()} == {"demo": "Held", "north": "Amber", "broken": "Failed"}, rows
+    assert ended["state_type"] == "FAILED" and "broken: Failed" in ended["state"]["message"]
+    assert "north: " not in ended["state"]["message"]
+
+    wrote = deployed.ledger.runs("north", 1)[0]
+    assert wrote.status == "amber" and sum(wrote.totals["entities"]["customers"]["writes"].values()) > 0
+    there = {f"crm:Accounts:{one}" for one in world.crm.records("Accounts")}
+    links = list(deployed.ledger.all_links("north", "customers"))
+    assert links and {str(one.crm) for one in links} <= there and not list(deployed.ledger.all_links("broken"))
+    asked = [one for one in world.requests.rows if "organization_id=" in one.query]
+    assert asked and all(f"organization_id={world.organization}" in one.query for one in asked)
+    assert deployed.ledger.verify().broken is None
+
+
+def test_deployments_of_a_connection_that_is_gone_are_named_and_deleted_only_when_asked(deployed: Deployed) -> None:
+    (deployed.connections / "gone.yaml").write_text(BROKEN.replace("broken", "gone").replace("NOBODY", "NOWHERE"), encoding="utf-8")
+    deployed.renkei("deploy", "gone")
+    (deployed.connections / "gone.yaml").unlink()
+    mine = [f"{flow}/gone" for flow in ("apply", "hourly", "nightly", "record")]
+    assert deployed.renkei("deploy", "demo")["gone"] == mine
+    assert deployed.renkei("deploy", "demo", "--prune")["deleted"] == mine
+    assert deployed.renkei("deploy", "demo")["gone"] == []
 
 
 @pytest.mark.parametrize(("name", "hours"), [("nightly/demo", {2}), ("hourly/demo", set(range(7, 23)))])

@@ -1,7 +1,8 @@
-"""prefect.yaml and the declarations say the same: which connections, which crons, in whose time."""
+"""Deployments follow the declarations: which connections, which crons, in whose time; prefect.yaml says the same of the demo."""
 
 from __future__ import annotations
 
+import dataclasses
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 import yaml
 from prefect import Flow
 
-from flows.up import POOL
-from renkei.core.connection import ConnectionSpec
+from flows.deploying import deploy
+from renkei.core.deployments import FLEET, FLOWS, POOL, Wanted, wanted_of
+from renkei.core.errors import RenkeiError
 from renkei.house import Settings, load_project
 
 HOME = Path(__file__).parents[2]
@@ -28,24 +30,45 @@ def called(deployment: dict[str, Any]) -> str:
     return f"{flow_of(deployment).name}/{deployment['name']}"
 
 
-def crons(spec: ConnectionSpec) -> dict[str, list[dict[str, str]]]:
-    return {
-        "hourly": [{"cron": spec.hourly, "timezone": spec.time_zone}],
-        "nightly": [{"cron": spec.nightly, "timezone": spec.time_zone}],
-    }
+def as_wanted(deployment: dict[str, Any]) -> Wanted:
+    schedule = next(((one["cron"], one["timezone"]) for one in deployment.get("schedules", [])), None)
+    return Wanted(flow_of(deployment).name, deployment["name"], deployment["description"], schedule, deployment["parameters"])
 
 
-@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=called)
-def test_a_deployment_bears_its_connections_name_and_keeps_its_schedule(deployment: dict[str, Any]) -> None:
-    spec = load_project(Settings.from_environment({}, HOME)).connection(deployment["name"])
-    assert deployment["parameters"] == {"connection": spec.name}
-    assert deployment.get("schedules", []) == crons(spec).get(flow_of(deployment).name, [])
-    assert deployment["work_pool"] == {"name": POOL}
+def test_prefect_yaml_is_what_renkei_deploy_makes_of_the_demo() -> None:
+    spec = load_project(Settings.from_environment({}, HOME)).connection("demo")
+    assert [as_wanted(one) for one in DEPLOYMENTS] == [*wanted_of(spec), FLEET]
+    assert all(one["work_pool"] == {"name": POOL} for one in DEPLOYMENTS)
+    assert [one["tags"] for one in DEPLOYMENTS] == [as_wanted(one).tags for one in DEPLOYMENTS]
 
 
-def test_every_flow_is_deployed_for_the_demo() -> None:
-    files = {path.stem for path in (HOME / "flows").glob("*.py")} - {"__init__", "running", "up"}
-    assert {called(one) for one in DEPLOYMENTS} == {f"{name}/demo" for name in files}
+def test_a_connection_has_its_own_schedules_in_its_own_time_and_they_stand_still_while_it_is_paused() -> None:
+    demo = load_project(Settings.from_environment({}, HOME)).connection("demo")
+    spec = dataclasses.replace(demo, name="acme", hourly="5 * * * *", nightly="30 1 * * *", time_zone="Europe/Berlin")
+    assert {one.full_name: one.schedule for one in wanted_of(spec)} == {
+        "hourly/acme": ("5 * * * *", "Europe/Berlin"), "nightly/acme": ("30 1 * * *", "Europe/Berlin"),
+        "record/acme": None, "apply/acme": None,
+    }  # fmt: skip
+    assert [one.full_name for one in wanted_of(spec, active=False) if one.paused] == ["hourly/acme", "nightly/acme"]
+
+
+def test_every_flow_is_deployed() -> None:
+    files = {path.stem for path in (HOME / "flows").glob("*.py")} - {"__init__", "deploying", "running", "server", "up"}
+    assert {flow_of(one).name for one in DEPLOYMENTS} == files == {*FLOWS, FLEET.flow}
+
+
+@pytest.mark.parametrize(
+    ("place", "url", "words"),
+    [(HOME, "", "PREFECT_API_URL is not set"), (HOME / "docs", "http://127.0.0.1:9/api", "no flows/hourly.py here"),
+     (HOME, "http://127.0.0.1:9/api", "does not answer. Nothing was written. Start the server")],
+)  # fmt: skip
+async def test_without_a_server_or_in_another_folder_nothing_is_deployed(
+    place: Path, url: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    with pytest.raises(RenkeiError, match=words):
+        await deploy([], [])
 
 
 @pytest.mark.parametrize("name", ["hourly", "nightly"])

@@ -1,0 +1,34 @@
+"""The command that tells the Prefect server what to start when: deploy."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Annotated
+
+import typer
+
+from renkei.cli.asked import Asked, show
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", help="Connections; all if left out.")]
+Prune = Annotated[bool, typer.Option("--prune", help="Delete the deployments of connections that are no longer declared.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(deploy)
+
+
+def deploy(names: Names = None, prune: Prune = False) -> None:
+    """Make or renew the deployments of connections on the Prefect server, by their schedules and time zones."""
+    from renkei.house import Settings, deployable
+
+    chosen = names or ([Asked.connection] if Asked.connection else None)
+    specs, known, inactive = deployable(Settings.from_environment(dict(os.environ)), chosen)
+    from flows.deploying import deploy as deploy_all  # Prefect takes seconds to import: a wrong name should not wait for it
+
+    found = asyncio.run(deploy_all(specs, known, inactive=inactive, prune=prune))
+    paused = set(found["paused"])
+    lines = [f"{name}{' (its schedule stands still)' if name in paused else ''}" for name in found["deployed"]]
+    lines += [f"deleted: {name}" for name in found["deleted"]]
+    lines += [f"no connection: {name}. To delete it: renkei deploy --prune" for name in found["gone"]]
+    show(found, "\n".join(lines))
