@@ -245,7 +245,8 @@ def test_three_connections_run_together_nothing_of_one_reaches_another_and_the_o
 
     (ended,) = deployed.end(deployed.start("fleet/all", which="nightly"))
     rows = {one["connection"]: one for one in json.loads(deployed.artifact(ended)["data"])}
-    assert {name: one["state"] for name, one in rows.items()} == {"demo": "Held", "north": "Amber", "broken": "Failed"}, rows
+    states = {name: one["state"] for name, one in rows.items()}
+    assert states.pop("demo") in ("Amber", "Held") and states == {"north": "Amber", "broken": "Failed"}, rows
     assert ended["state_type"] == "FAILED" and "broken: Failed" in ended["state"]["message"]
     assert "north: " not in ended["state"]["message"]
 
@@ -260,7 +261,9 @@ def test_three_connections_run_together_nothing_of_one_reaches_another_and_the_o
 
 
 def test_deployments_of_a_connection_that_is_gone_are_named_and_deleted_only_when_asked(deployed: Deployed) -> None:
-    (deployed.connections / "gone.yaml").write_text(BROKEN.replace("broken", "gone").replace("NOBODY", "NOWHERE"), encoding="utf-8")
+    (deployed.connections / "gone.yaml").write_text(
+        BROKEN.replace("broken", "gone").replace("NOBODY", "NOWHERE").replace("7000", "7100"), encoding="utf-8"
+    )
     deployed.renkei("deploy", "gone")
     (deployed.connections / "gone.yaml").unlink()
     mine = [f"{flow}/gone" for flow in ("apply", "hourly", "nightly", "record")]
