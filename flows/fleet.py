@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.deployments import arun_deployment
 from prefect.states import Completed, Failed
 
-from renkei.house import Settings, due_batches
+from renkei.house import Settings, admit, due_batches
 
 SECONDS_BETWEEN_LOOKS = 5.0
 
@@ -37,6 +37,7 @@ async def _one(connection: str, batch: str) -> dict[str, str]:
     """One connection's run from trigger to end, as a row of the table."""
     row = {"connection": connection, "batch": batch}
     try:
+        admit(dict(os.environ), connection, "flow fleet", [], "deployment:fleet")
         run = await arun_deployment(
             f"{batch}/{connection}", parameters={"connection": connection}, poll_interval=SECONDS_BETWEEN_LOOKS
         )

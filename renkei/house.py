@@ -26,7 +26,7 @@ from renkei.connectors.crm import ZohoCrm
 from renkei.connectors.http import Client
 from renkei.connectors.prefect_api import PrefectApi
 from renkei.core.connection import ConnectionSpec, SideSettings
-from renkei.core.errors import CredentialsRefused, Fault, LedgerUnavailable, RenkeiError
+from renkei.core.errors import CredentialsRefused, Fault, LedgerUnavailable, RenkeiError, WrongEnvironment
 from renkei.core.ports import Clock, Judge, Ledger
 from renkei.core.values import Side
 from renkei.engine import alerts
@@ -109,10 +109,22 @@ def migrate_ledger(settings: Settings) -> tuple[str | None, str]:
     return keeping.migrate_now(settings.ledger_url)
 
 
-def deployable(settings: Settings, names: Sequence[str] | None) -> tuple[list[ConnectionSpec], set[str], set[str]]:
-    """The named connections or all; the names of all that are declared; those whose schedules stand still now."""
+def deployable(
+    settings: Settings, names: Sequence[str] | None, environment: str | None = None
+) -> tuple[list[ConnectionSpec], set[str], set[str]]:
+    """The named connections or all; the names of all that are declared; those whose schedules stand still now.
+
+    environment   what was said on the command; None where nothing will be deployed
+    raises        WrongEnvironment for a connection that writes to production where that word was not said
+    """
     project = load_project(settings)
     specs = [project.connection(name) for name in names] if names else list(project.connections.values())
+    unsaid = [one.name for one in specs if one.environment == "production" and environment not in (None, "production")]
+    if unsaid:
+        raise WrongEnvironment(
+            "crm", f"{', '.join(unsaid)} would write to production by schedule, and nobody said so.",
+            fix="Say --environment production.",
+        )  # fmt: skip
     return specs, set(project.connections), set()
 
 

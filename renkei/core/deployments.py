@@ -41,6 +41,8 @@ class Wanted:
 def wanted_of(spec: ConnectionSpec, *, active: bool = True) -> list[Wanted]:
     """A connection's deployments. While it is not active (paused, disconnected), its schedules stand still."""
     given = {"connection": spec.name}
+    if spec.environment == "production":  # the word that writing there asks for; it was said when this was deployed
+        given["environment"] = "production"
     return [
         Wanted("hourly", spec.name, "Changes only, both ways.", (spec.hourly, spec.time_zone), given, not active),
         Wanted("nightly", spec.name, "A full compare of both sides.", (spec.nightly, spec.time_zone), given, not active),

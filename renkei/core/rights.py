@@ -46,6 +46,7 @@ NEEDS: Mapping[str, tuple[Right, ...]] = {
     "sync": RUN,
     "publish": RUN,
     "status": READ,
+    "watch": READ,
     "runs": READ,
     "runs list": READ,
     "runs show": READ,
@@ -76,6 +77,7 @@ NEEDS: Mapping[str, tuple[Right, ...]] = {
     "flow nightly": RUN,
     "flow record": RUN,
     "flow apply": RUN,
+    "flow fleet": RUN,
     "flow apply --release": ("release",),
 }
 FLOWS = tuple(name for kind, _, name in (one.partition(" ") for one in NEEDS) if kind == "flow" and " " not in name)

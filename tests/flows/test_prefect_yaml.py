@@ -13,8 +13,8 @@ from prefect import Flow
 
 from flows.deploying import deploy
 from renkei.core.deployments import FLEET, FLOWS, POOL, Wanted, wanted_of
-from renkei.core.errors import RenkeiError
-from renkei.house import Settings, load_project
+from renkei.core.errors import RenkeiError, WrongEnvironment
+from renkei.house import Settings, deployable, load_project
 
 HOME = Path(__file__).parents[2]
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((HOME / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
@@ -50,6 +50,17 @@ def test_a_connection_has_its_own_schedules_in_its_own_time_and_they_stand_still
         "record/acme": None, "apply/acme": None,
     }  # fmt: skip
     assert [one.full_name for one in wanted_of(spec, active=False) if one.paused] == ["hourly/acme", "nightly/acme"]
+
+
+def test_writing_to_production_by_schedule_needs_that_word_and_keeps_it_in_the_deployment(tmp_path: Path) -> None:
+    text = (HOME / "connections" / "demo.yaml").read_text(encoding="utf-8")
+    (tmp_path / "demo.yaml").write_text(f"{text}\nenvironment: production\n", encoding="utf-8")
+    settings = Settings.from_environment({"RENKEI_CONNECTIONS": str(tmp_path)}, HOME)
+    with pytest.raises(WrongEnvironment, match=r"demo would write to production by schedule.*Say --environment production"):
+        deployable(settings, None, "")
+    (spec,), known, inactive = deployable(settings, ["demo"], "production")
+    assert (known, inactive) == ({"demo"}, set())
+    assert {one.parameters["environment"] for one in wanted_of(spec)} == {"production"}
 
 
 def test_every_flow_is_deployed() -> None:
