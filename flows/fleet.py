@@ -26,14 +26,14 @@ async def fleet(which: Literal["due", "hourly", "nightly"] = "due", connections:
     One that fails, or has no deployment, stops no other. The worker needs a place more than the runs that shall be side by side.
     """
     asked = due_batches(Settings.from_environment(dict(os.environ)), which, connections)
-    rows = await asyncio.gather(*(_one(name, batch) for name, batch in asked.items()))
+    rows = await asyncio.gather(*(one_of_the_fleet(name, batch) for name, batch in asked.items()))
     await acreate_table_artifact(
         rows, key="fleet", description=f"{len(rows)} of {len(asked)} connections ran." if rows else "Nothing is due."
     )
     return state_of(rows)
 
 
-async def _one(connection: str, batch: str) -> dict[str, str]:
+async def one_of_the_fleet(connection: str, batch: str) -> dict[str, str]:
     """One connection's run from trigger to end, as a row of the table."""
     row = {"connection": connection, "batch": batch}
     try:

@@ -46,6 +46,8 @@ MAY = {
     "ledger backup": "operator auditor", "ledger migrate": "operator", "ledger restore": "",
     "connect": "", "switch-organization": "", "disconnect": "", "pause": "operator", "resume": "operator", "deploy": "operator",
     "flow hourly": "operator", "flow nightly": "operator", "flow record": "operator", "flow apply": "operator",
+    "flow fleet": "operator",
+    "watch": "viewer mapper operator approver auditor",
     "flow apply --release": "approver",
 }  # fmt: skip
 FREE = {"check", "policy show", "demo", "sandbox serve"}

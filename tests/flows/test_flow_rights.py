@@ -10,6 +10,7 @@ from company import Company
 from prefect.logging import disable_run_logger
 
 from flows.apply import apply
+from flows.fleet import one_of_the_fleet
 from flows.hourly import hourly
 from flows.nightly import nightly
 from flows.record import record
@@ -50,8 +51,16 @@ def denied(environ: dict[str, str]) -> list[tuple[str, str, str]]:
         return [(run.actor, row.outcome, row.reason) for run in desk.ledger.runs("demo") for row in desk.ledger.outcomes(run.id)]
 
 
+async def test_a_fleet_that_a_connection_keeps_out_starts_nothing_there(environ: dict[str, str]) -> None:
+    declare(environ, 'viewer: ["deployment:fleet"], administrator: [ada]')
+    row = await one_of_the_fleet("demo", "hourly")
+    assert row["state"] == "NotStarted" and "Who holds it: os:ada (administrator)." in row["says"]
+    assert [actor for actor, outcome, _ in denied(environ) if outcome == "denied"] == ["deployment:fleet"]
+
+
 def test_every_flow_is_here_and_declares_its_right() -> None:
-    assert set(CALLS) == set(FLOWS) == {path.stem for path in (HOME / "flows").glob("*.py")} - {"__init__", "running", "up"}
+    files = {path.stem for path in (HOME / "flows").glob("*.py")} - {"__init__", "deploying", "running", "server", "up"}
+    assert {*CALLS, "fleet"} == set(FLOWS) == files
     assert all(NEEDS[f"flow {name}"] for name in FLOWS)
 
 
