@@ -539,6 +539,23 @@ async def seal(patient: Patient) -> Finding:
     return ok(f"the newest run's {found.rows} rows are whole" if found.runs else "no run is sealed yet")
 
 
+async def built_in(patient: Patient) -> Finding:
+    """Told, not judged: pairs of Zoho's own integration, from the ledger."""
+    if patient.spec.native == "off":
+        return ok("switched off, says native: off")
+    if patient.ledger is None:
+        return skipped("there is no ledger yet")
+    name = patient.spec.name
+    pairs = sum(1 for one in patient.ledger.all_links(name) if one.evidence == "native" and one.state == "live")
+    unread = sum(
+        1 for ref, why in patient.ledger.open_refs(name, "blocked") if why == "native_pair_unread" and ref.side == "books"
+    )
+    if not pairs and not unread:
+        return ok("no pair of it is known")
+    left = f", {unread} are not read yet" if unread else ""
+    return ok(f"{pairs} linked pairs of it{left}. What it keeps is not written until native: off")
+
+
 async def prefect(patient: Patient) -> Finding:
     if patient.scheduler is None:
         return skipped("PREFECT_API_URL is not set")
@@ -581,5 +598,6 @@ CHECKS = (
     Check("receivables module", receivables, CRM),
     Check("profiles", profiles, (*CRM, "receivables module")),
     Check("budget", budget, ("credentials",)),
+    Check("built-in integration", built_in, ("ledger",)),
     Check("prefect", prefect),
 )

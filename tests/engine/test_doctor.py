@@ -349,6 +349,16 @@ async def test_a_touched_row_of_the_newest_run(company: Company) -> None:
     await only(company, "newest seal", "row 2", "renkei ledger verify")
 
 
+async def test_pairs_of_the_built_in_integration_are_told(company: Company) -> None:
+    assert (await looked_at(company))["built-in integration"].said == "no pair of it is known"
+    account = company.seed_crm("Accounts", Account_Name="Kita")
+    company.seed_books("contacts", contact_name="Minami", company_name="Minami", zcrm_account_id=account)
+    await company.sync()
+    assert "1 linked pairs of it. What it keeps" in (await looked_at(company))["built-in integration"].said
+    company.spec = dataclasses.replace(company.spec, native="off")
+    assert "native: off" in (await looked_at(company))["built-in integration"].said
+
+
 def sql(words: str) -> Any:
     from sqlalchemy import text
 
