@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
-import threading
-from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from company import Company
+from webhook import webhook
 
 from renkei.core.connection import Brakes
 from renkei.core.errors import AskedWrongly, CredentialsRefused
@@ -21,30 +18,9 @@ from renkei.engine.alerts import Alert, about_error, about_run, about_silence
 from renkei.engine.sequence import Report
 from renkei.house import Settings, tell, watch_connections
 
+__all__ = ["webhook"]
+
 NAME = "青山印刷"
-
-
-@pytest.fixture
-def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """An address for RENKEI_ALERT_URL, and what arrived there."""
-    got: list[dict[str, Any]] = []
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *words: Any) -> None:
-            return None
-
-    server = HTTPServer(("127.0.0.1", 0), Receiver)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"json://127.0.0.1:{server.server_port}/hook?s3cretpath=1", got
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def told(company: Company, report: Report) -> Alert:
