@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -17,15 +19,18 @@ from urllib.parse import urlsplit
 from renkei import __version__
 from renkei.config.actors import machine_user, typist
 from renkei.config.check import check
+from renkei.config.connection_file import NewConnection, connection_text, write_connection
 from renkei.config.project import Access, Project, load_project, read_access, read_project, with_hosts
 from renkei.config.settings import Settings, credential_store, credentials, source_of
+from renkei.config.shipped import copy_shipped, with_shipped
 from renkei.connectors.alerts import send
 from renkei.connectors.auth import Credentials, Tokens, Unshared
 from renkei.connectors.books import ZohoBooks
 from renkei.connectors.crm import ZohoCrm
 from renkei.connectors.http import Client
 from renkei.connectors.prefect_api import PrefectApi
-from renkei.core.connection import ConnectionSpec, SideSettings
+from renkei.core.connection import ConnectionSpec, Hosts, SideSettings
+from renkei.core.data_centers import DATA_CENTERS
 from renkei.core.errors import CredentialsRefused, Fault, LedgerUnavailable, RenkeiError, WrongEnvironment
 from renkei.core.ports import Clock, Judge, Ledger
 from renkei.core.values import Side
@@ -44,9 +49,10 @@ from renkei.ledger.migrate import HEAD
 from renkei.quality.judge import GreatJudge
 
 __all__ = [
-    "Desk", "Settings", "SystemClock", "admit", "backup_ledger", "check", "deployable", "due_batches", "load_project",
-    "machine_user", "migrate_ledger", "open_desk", "open_house", "open_ledger_of", "open_patient", "read_project",
-    "restore_ledger", "secrets_of", "tell", "typist_of", "watch_connections", "with_hosts",
+    "Contact", "Desk", "NewConnection", "Settings", "SystemClock", "admit", "backup_ledger", "check", "connection_text",
+    "copy_shipped", "credential_store", "deployable", "due_batches", "first_contact", "load_project", "machine_user",
+    "migrate_ledger", "open_desk", "open_house", "open_ledger_of", "open_patient", "read_project", "restore_ledger",
+    "secrets_of", "tell", "typist_of", "watch_connections", "with_hosts", "with_shipped", "write_connection",
 ]  # fmt: skip
 
 
@@ -351,6 +357,65 @@ async def open_patient(
             await scheduler.aclose()
         if ledger is not None:
             ledger.close()
+
+
+@asynccontextmanager
+async def first_contact(
+    new: NewConnection, environ: Mapping[str, str], secrets: Mapping[Side, Mapping[str, str]], *, transport: Any = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[Contact]:  # fmt: skip
+    """Both sides before there is a connection. `secrets`: client_id, client_secret and refresh_token or code, a side each."""
+    address = Hosts(*new.hosts) if new.hosts else DATA_CENTERS[new.data_center]
+    crm = SideSettings(address, new.credentials, new.data_center)
+    books = dataclasses.replace(crm, credentials=new.books_credentials or new.credentials)
+    spec = ConnectionSpec(new.name, new.time_zone, crm, books, new.edition, new.organization)
+    time_of, store = clock or SystemClock(), Unshared()
+    refresh: dict[str, str] = {}
+    for side in SIDES:
+        alias, given = _side(spec, side).credentials, secrets[side]
+        if alias in refresh:
+            continue
+        refresh[alias] = given.get("refresh_token", "")
+        if not refresh[alias]:
+            once = Tokens(
+                alias, Credentials(given["client_id"], given["client_secret"], ""), hosts=address, store=store, clock=time_of,
+                transport=transport,
+            )  # fmt: skip
+            try:
+                refresh[alias] = await once.exchange(side, given["code"])
+            finally:
+                await once.aclose()
+    whole: dict[Side, tuple[str, str, str]] = {
+        side: (secrets[side]["client_id"], secrets[side]["client_secret"], refresh[_side(spec, side).credentials])
+        for side in SIDES
+    }
+    tokens, clients = _lines(Settings.from_environment(environ), spec, whole, store, time_of, transport)
+    try:
+        yield Contact(
+            spec, whole, *_systems(spec, clients), lambda id: ZohoBooks(clients["books"], edition=new.edition, organization=id)
+        )
+    finally:
+        await _hang_up(tokens, clients)
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """`secrets`: (client id, client secret, refresh token) by side. `books_of`: Books of the organisation that was chosen."""
+
+    spec: ConnectionSpec
+    secrets: Mapping[Side, tuple[str, str, str]] = field(repr=False)
+    crm: ZohoCrm
+    books: ZohoBooks
+    books_of: Callable[[str], ZohoBooks]
+
+    def environ(self) -> dict[str, str]:
+        """The credentials as the environment would have them."""
+        named = ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")
+        return {
+            f"RENKEI_{_side(self.spec, side).credentials}_{part}": value
+            for side in SIDES
+            for part, value in zip(named, self.secrets[side], strict=True)
+        }
 
 
 def _ledger_as_it_stands(settings: Settings) -> tuple[SqlLedger | None, str | RenkeiError]:

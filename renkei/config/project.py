@@ -161,16 +161,19 @@ def read_access(settings: Settings) -> list[Access]:
     return found
 
 
-def read_project(settings: Settings) -> tuple[Project, list[Fault]]:
-    """As `load_project`, but hands back what could be read together with the faults."""
-    return _Reader(settings).read()
+def read_project(settings: Settings, texts: Mapping[Path, str] | None = None) -> tuple[Project, list[Fault]]:
+    """As `load_project`, but hands back what could be read together with the faults.
+
+    texts   connection files that are not written yet, by path: they stand for files, or in the place of those that are there
+    """
+    return _Reader(settings, texts or {}).read()
 
 
 class _Reader:
     """Collects faults while it reads file by file; a file with faults is left out of the cross-checks that need it."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, texts: Mapping[Path, str]) -> None:
+        self._settings, self._texts = settings, texts
         self._faults: list[Fault] = []
 
     def read(self) -> tuple[Project, list[Fault]]:
@@ -187,7 +190,8 @@ class _Reader:
 
     def _document(self, path: Path) -> Document:
         try:
-            document = read_yaml(str(path), path.read_text(encoding="utf-8"))
+            text = self._texts[path] if path in self._texts else path.read_text(encoding="utf-8")
+            document = read_yaml(str(path), text)
         except UnicodeDecodeError:
             document = Document(str(path))
             document.faults.append(Fault(str(path), 1, 1, "the file is not UTF-8 text"))
@@ -307,11 +311,11 @@ class _Reader:
         self, mappings: Mapping[str, Mapping[str, MappingSpec]], suites: Mapping[str, Any]
     ) -> dict[str, ConnectionSpec]:
         found: dict[str, tuple[Document, ConnectionSpec]] = {}
-        if not self._settings.connections.is_dir():
+        if not self._settings.connections.is_dir() and not self._texts:
             self._missing(
                 self._settings.connections, "there is no such folder; RENKEI_CONNECTIONS names the one with the connections"
             )
-        for path in _files(self._settings.connections):
+        for path in sorted({*_files(self._settings.connections), *self._texts}):
             document = self._document(path)
             model = self._validated(document, ConnectionModel)
             if model is None:

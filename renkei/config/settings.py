@@ -102,6 +102,6 @@ def credentials(alias: str, environ: Mapping[str, str], side: Side = "crm") -> C
         raise CredentialsRefused(
             side,
             f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set in the environment and not in the store.",
-            fix="Set them; the connection's `credentials` word names them.",
+            fix="Set them (the connection's `credentials` word names them), or run `renkei connect`.",
         )
     return Credentials(**values)

@@ -5,7 +5,7 @@ A token works only in the data centre that issued it. Canada's accounts host is 
 
 from __future__ import annotations
 
-from renkei.core.connection import Hosts
+from renkei.core.connection import Edition, Hosts
 
 
 def _hosts(accounts: str, api: str) -> Hosts:
@@ -28,3 +28,13 @@ def data_center_of(api: str) -> str | None:
     """The data centre whose API address this is, or None for a proxy, a sandbox or an unknown host."""
     address = api.rstrip("/").lower()
     return next((name for name, hosts in DATA_CENTERS.items() if hosts.api == address), None)
+
+
+def console_of(data_center: str) -> str:
+    """Where self clients are made; a client works only in the data centre of its console."""
+    return DATA_CENTERS[data_center].accounts.replace("://accounts.", "://api-console.")
+
+
+def sign_up_page(data_center: str, edition: Edition) -> str:
+    """Where an account without an organisation gets one. The address is by analogy with the vendor's own (unverified)."""
+    return DATA_CENTERS[data_center].accounts.replace("://accounts.", "://www.") + f"/{edition}/signup/"

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from renkei.core.connection import ConnectionSpec, CustomerModules, Edition
 from renkei.core.values import Side
 
-CREATE_FIELDS = ("ZohoCRM.settings.fields.ALL", "ZohoCRM.settings.modules.ALL")
 PRODUCTS = {"books": "ZohoBooks", "invoice": "ZohoInvoice"}
 
 

@@ -61,7 +61,7 @@ def wrong(words: str) -> str:
 @pytest.mark.parametrize(
     ("words", "missing"),
     [
-        ("connect", "connect"), ("ledger pack", "pack"), ("apply FILE --undo", "--undo"), ("--quiet sync", "--quiet"),
+        ("reconnect", "reconnect"), ("ledger pack", "pack"), ("apply FILE --undo", "--undo"), ("--quiet sync", "--quiet"),
         ("holds", ""), ("--connection NAME plan --full", ""), ("holds decide ID link REF --reason 'a b' --as NAME", ""),
     ],
 )  # fmt: skip

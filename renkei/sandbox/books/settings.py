@@ -10,8 +10,11 @@ from renkei.sandbox.books.listing import paging
 
 
 def organizations(call: Call) -> Answer:
-    """GET /organizations: not paged, no organisation needed."""
-    profiles = [org.profile() for org in call.books.organisations.values()]
+    """GET /organizations: not paged, no organisation needed; those that the token's user belongs to (Invoice: 9017 for none)."""
+    mine = [org for org in call.books.organisations.values() if any(user["email"] == call.email for user in org.users)]
+    if not mine and call.edition == "invoice":
+        raise errors.BooksError(400, 9017, "This user is not associated with any organization.")
+    profiles = [org.profile() for org in mine]
     return Answer({"organizations": profiles}, rows=len(profiles))
 
 

@@ -1,0 +1,311 @@
+"""The command that sets a connection up: connect, with options or as a dialogue."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from renkei.cli.asked import Asked, show
+
+if TYPE_CHECKING:
+    from renkei.core.records import Organization
+    from renkei.house import Contact, NewConnection, Settings
+
+PARTS = ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")
+Secret = Annotated[str | None, typer.Option(help="Better left out: then it is asked for unseen, or read from the environment.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(connect)
+
+
+def connect(
+    name: Annotated[str | None, typer.Option(help="The connection's name: small letters, digits, _ and -.")] = None,
+    data_center: Annotated[str | None, typer.Option(help="us, eu, in, au, jp, ca, sa or cn.")] = None,
+    edition: Annotated[str | None, typer.Option(help="books or invoice.")] = None,
+    modules: Annotated[
+        Literal["accounts", "contacts", "accounts_and_contacts"], typer.Option(help="Which CRM modules are customers.")
+    ] = "accounts",
+    email: Annotated[str, typer.Option(help="Refuse a token of any other user.")] = "",
+    organization: Annotated[str, typer.Option(help="Id of the organisation; listed and asked for where there are several.")] = "",
+    credentials: Annotated[str, typer.Option(help="Alias of the credentials; left out, the name in capitals.")] = "",
+    client_id: Annotated[str | None, typer.Option(help="Of the self client in the API console.")] = None,
+    client_secret: Secret = None,
+    grant_code: Annotated[str | None, typer.Option(help="From the API console; good once, for some minutes.")] = None,
+    refresh_token: Annotated[str | None, typer.Option(help="Instead of a grant code.")] = None,
+    books_email: Annotated[str, typer.Option(help="Where another user owns the Books side: his address.")] = "",
+    books_client_id: Annotated[str | None, typer.Option(help="The self client of the Books side.")] = None,
+    books_client_secret: Secret = None,
+    books_grant_code: Annotated[str | None, typer.Option(help="The grant code of the Books side.")] = None,
+    books_refresh_token: Annotated[str | None, typer.Option(help="The refresh token of the Books side.")] = None,
+    hosts: Annotated[str, typer.Option(help="ACCOUNTS,API addresses of a sandbox or proxy, or one for both.")] = "",
+    print_scopes: Annotated[bool, typer.Option("--print-scopes", help="Print the scopes for these settings, and end.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a connection file that is there.")] = False,
+    no_plan: Annotated[bool, typer.Option("--no-plan", help="Do without the first plan.")] = False,
+) -> None:
+    """Set a connection up: tokens, organisation, fields, doctor, first plan. Stores nothing before all of it has passed."""
+    from renkei.core.data_centers import DATA_CENTERS
+    from renkei.house import NewConnection, Settings, credential_store
+
+    chosen_edition: Any = _one_of("--edition", edition or "books" if print_scopes else edition, "Edition", ("books", "invoice"))
+    if print_scopes:
+        _print_scopes(chosen_edition, modules)
+        return
+    settings = Settings.from_environment(os.environ)
+    name = _matching("--name", name, "Name of the connection", r"[a-z][a-z0-9_-]{0,39}")
+    path = settings.connections / f"{name}.yaml"
+    _free(path, force)
+    center = _data_center(data_center)
+    alias = credentials or name.upper().replace("-", "_")
+    two = any((books_client_id, books_client_secret, books_grant_code, books_refresh_token, books_email))
+    addresses = tuple(hosts.split(",")) if hosts else ()
+    crm_key, books_key = _keys(settings, name, addresses[-1] if addresses else DATA_CENTERS[center].api)
+    new = NewConnection(
+        name, center, chosen_edition, "UTC", "", alias, f"{alias}_BOOKS" if two else "",
+        (addresses[0], addresses[-1]) if addresses else None, modules, crm_key, books_key,
+    )  # fmt: skip
+    _steps(new)
+    given = _secrets(alias, client_id, client_secret, grant_code, refresh_token)
+    theirs = given
+    if two:
+        theirs = _secrets(
+            new.books_credentials, books_client_id, books_client_secret, books_grant_code, books_refresh_token, "--books-"
+        )
+    if not (given["kept"] and theirs["kept"]):
+        credential_store(os.environ).must_write()  # before a grant code is spent
+    emails = {"crm": email, "books": books_email or ("" if two else email)}
+    asyncio.run(_connect(settings, new, path, {"crm": given, "books": theirs}, emails, organization, not no_plan))
+
+
+async def _connect(
+    settings: Settings, new: NewConnection, path: Path, secrets: Mapping[Any, Any], emails: Mapping[str, str], organization: str,
+    plan: bool,
+) -> None:  # fmt: skip
+    import dataclasses
+
+    from renkei.cli.setup import as_json, examined, lines
+    from renkei.core.errors import DeclarationError, Stopped
+    from renkei.core.report import plan_lines
+    from renkei.engine.connect import introduced, stops
+    from renkei.house import (
+        connection_text,
+        copy_shipped,
+        credential_store,
+        first_contact,
+        machine_user,
+        read_project,
+        with_shipped,
+        write_connection,
+    )
+
+    async with first_contact(new, os.environ, secrets) as contact:
+        crm_user = await introduced("crm", contact.crm, emails["crm"])
+        _tell(f"CRM token: {crm_user.name} <{crm_user.email}>, {crm_user.profile}")
+        crm = await contact.crm.organization()
+        books = await _organisation(contact, organization)
+        books_user = await introduced("books", contact.books_of(books.id), emails["books"])
+        _tell(f"Books token: {books_user.name} <{books_user.email}>, {books_user.profile}")
+        _tell(f"Organisations: {crm.name} ({crm.id}) and {books.name} ({books.id})")
+        new = dataclasses.replace(
+            new,
+            organization=books.id,
+            time_zone=books.time_zone,
+            crm_name=crm.name,
+            books_name=books.name,
+            administrator=machine_user(),
+        )
+        environ = {**os.environ, **contact.environ()}
+    text = connection_text(new)
+    project, faults = read_project(with_shipped(settings), {path: text})
+    if faults:
+        raise DeclarationError(faults)
+    spec = project.connection(new.name)
+    findings = [
+        dataclasses.replace(one, said="as given here") if one.check == "credentials" else one
+        for one in await examined(project, spec, environ, [])
+    ]
+    wrong = stops(findings)
+    if wrong:
+        _tell("\n".join(lines(findings)))
+        raise Stopped(f"{wrong[0].check}: {wrong[0].said}. Nothing was stored.", fix=wrong[0].fix)
+    made = copy_shipped(settings)
+    _store(new, secrets, environ, credential_store(os.environ))
+    write_connection(path, text)
+    _tell("\n".join([f"Written: {one}" for one in [*made, path]]))
+    well = all(one.state != "fail" for one in findings)
+    report = None
+    if well and plan:
+        report = (await _first_plan(new.name, environ)).json()
+    answer = {
+        "connection": new.name, "file": str(path), "organization": books.id,
+        "users": {"crm": crm_user.email, "books": books_user.email}, "well": well,
+        "findings": [as_json(one) for one in findings], "plan": report,
+    }  # fmt: skip
+    told = [*lines(findings)]
+    if report is not None:
+        told += ["", *plan_lines(report)]
+    if not well:
+        told += ["", f"{new.name} is connected and not ready yet. After the fixes: renkei --connection {new.name} doctor"]
+    show(answer, "\n".join(told))
+    raise typer.Exit(0 if well else 1)
+
+
+async def _first_plan(name: str, environ: dict[str, str]) -> Any:
+    from renkei.cli.running import run_once
+    from renkei.engine.work import Request
+    from renkei.house import Settings, load_project, machine_user
+
+    project = load_project(Settings.from_environment(environ))
+    request = Request(actor=machine_user(), full=True, plan_only=True)
+    return await run_once(project, project.connection(name), environ, request)
+
+
+def _store(new: NewConnection, secrets: Mapping[Any, Any], environ: Mapping[str, str], store: Any) -> None:
+    """What did not come from the environment whole."""
+    for side, alias in (("crm", new.credentials), ("books", new.books_credentials)):
+        if alias and not secrets[side]["kept"]:
+            store.put(alias, {part.lower(): environ[f"RENKEI_{alias}_{part}"] for part in PARTS})
+            _tell(f"Stored, encrypted: the credentials {alias}")
+
+
+async def _organisation(contact: Contact, wanted: str) -> Organization:
+    from renkei.core.errors import AskedWrongly
+    from renkei.engine.connect import chosen, listed
+
+    spec = contact.spec
+    found = await contact.books.organizations()
+    one = chosen(found, wanted, spec.crm.data_center, spec.edition)
+    while one is None:
+        _tell("\n".join(f"  {each.id}  {each.name}, {each.currency}, {each.time_zone}" for each in found))
+        if not _dialogue():
+            raise AskedWrongly(f"There are several organisations: {listed(found)}.", fix="Say --organization ID.")
+        one = chosen(found, typer.prompt("Organisation", err=True), spec.crm.data_center, spec.edition)
+    return one
+
+
+# ------------------------------------------------------------------------------------------------------------- asking
+
+
+def _dialogue() -> bool:
+    return sys.stdin.isatty() and not Asked.as_json
+
+
+def _ask(option: str, value: str | None, words: str, *, hidden: bool = False) -> str:
+    from renkei.core.errors import AskedWrongly
+
+    if value is None and _dialogue():
+        value = typer.prompt(words, hide_input=hidden, err=True)
+    if not value or not value.strip():
+        raise AskedWrongly(f"{option} is missing.", fix=f"Say {option}.")
+    return value.strip()
+
+
+def _matching(option: str, value: str | None, words: str, pattern: str) -> str:
+    from renkei.core.errors import AskedWrongly
+
+    found = _ask(option, value, words)
+    if not re.fullmatch(pattern, found):
+        raise AskedWrongly(f"{option}: {found!r} will not do.", fix=f"It must match {pattern}.")
+    return found
+
+
+def _one_of(option: str, value: str | None, words: str, allowed: tuple[str, ...]) -> str:
+    from renkei.core.errors import AskedWrongly
+
+    found = _ask(option, value, f"{words} ({', '.join(allowed)})")
+    if found not in allowed:
+        raise AskedWrongly(f"{option}: {found!r} is none of {', '.join(allowed)}.", fix="Use one of them.")
+    return found
+
+
+def _data_center(value: str | None) -> str:
+    from renkei.core.data_centers import DATA_CENTERS
+
+    return _one_of("--data-center", value, "Data centre", tuple(DATA_CENTERS))
+
+
+def _free(path: Path, force: bool) -> None:
+    from renkei.core.errors import AskedWrongly
+
+    if path.exists() and not force:
+        raise AskedWrongly(f"{path} is there already.", fix="Choose another --name, or replace it with --force.")
+
+
+def _keys(settings: Settings, name: str, api: str) -> tuple[str, str]:
+    """Our fields' names: with the connection's name behind where another one at this address has the plain ones."""
+    from renkei.house import read_project, with_shipped
+
+    project, _ = read_project(with_shipped(settings), {})
+    others = [one for one in project.connections.values() if one.name != name and one.crm.hosts.api == api.rstrip("/")]
+    if any(one.crm_key == "renkei_books_id" or one.books_key == "cf_renkei_crm_id" for one in others):
+        ending = name.replace("-", "_")
+        return f"renkei_books_id_{ending}", f"cf_renkei_crm_id_{ending}"
+    return "renkei_books_id", "cf_renkei_crm_id"
+
+
+def _secrets(
+    alias: str, client_id: str | None, client_secret: str | None, code: str | None, token: str | None, option: str = "--"
+) -> dict[str, Any]:  # fmt: skip
+    """From the options, else the environment, else asked for. `kept`: all of it stands in the environment already."""
+    from renkei.core.errors import AskedWrongly
+
+    there = {part: os.environ.get(f"RENKEI_{alias}_{part}", "").strip() or None for part in PARTS}
+    secret = client_secret or there["CLIENT_SECRET"]
+    found: dict[str, Any] = {
+        "client_id": _ask(f"{option}client-id", client_id or there["CLIENT_ID"], f"Client id ({alias})"),
+        "client_secret": _ask(f"{option}client-secret", secret, f"Client secret ({alias})", hidden=True),
+    }
+    if code and token:
+        raise AskedWrongly("A grant code and a refresh token are two ways to the same.", fix="Say one of them.")
+    token = token or (None if code else there["REFRESH_TOKEN"])
+    if token:
+        found["refresh_token"] = token
+    else:
+        found["code"] = _ask(f"{option}grant-code", code, f"Grant code ({alias})", hidden=True)
+    found["kept"] = all(there[part] == found.get(part.lower()) for part in PARTS)
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------------ telling
+
+
+def _tell(text: str) -> None:
+    """The way there goes to stderr: the answer alone is stdout."""
+    print(text, file=sys.stderr)
+
+
+def _draft(edition: Any, modules: Any) -> Any:
+    from renkei.core.connection import ConnectionSpec, EntitySettings, Hosts, SideSettings
+
+    nowhere = SideSettings(Hosts("", ""), "", "")
+    return ConnectionSpec("", "UTC", nowhere, nowhere, edition, "", customers=EntitySettings(modules=modules))
+
+
+def _print_scopes(edition: str, modules: str) -> None:
+    from renkei.core.scopes import needed
+
+    spec = _draft(edition, modules)
+    crm, books = needed(spec, "crm"), needed(spec, "books")
+    show({"crm": list(crm), "books": list(books)}, ",".join((*crm, *books)))
+
+
+def _steps(new: NewConnection) -> None:
+    from renkei.core.data_centers import console_of
+    from renkei.core.scopes import needed
+
+    spec = _draft(new.edition, new.modules)
+    scopes = ",".join((*needed(spec, "crm"), *needed(spec, "books")))
+    _tell(
+        f"""Authorise, as a user who administers both sides and whom nobody else uses:
+  1. Open {console_of(new.data_center)}, Add Client, Self Client: note client id and client secret.
+  2. Generate Code, with this scope (where two users own the two sides, each his side's part), for 10 minutes:
+     {scopes}
+  3. Copy the code: it is good once."""
+    )

@@ -1,0 +1,349 @@
+"""`renkei connect`, as a new user types it: from an empty folder to a first sync, and each refusal with nothing stored."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cryptography.fernet import Fernet
+from office import HOME, Said
+
+from renkei.cli.main import main
+from renkei.sandbox.seeds import load
+from renkei.sandbox.serve import running
+from renkei.sandbox.world import World
+
+KEY = Fernet.generate_key().decode()
+
+
+class Place:
+    """An empty folder, and a sandbox to connect to."""
+
+    def __init__(self, folder: Path, world: World, address: dict[str, str], say: Callable[..., Said]) -> None:
+        self.folder, self.world, self.address, self._say = folder, world, address, say
+        self.environ = {"RENKEI_STORE_KEY": KEY}
+        self.code = world.oauth.issue_code((), world.crm.sync_user["id"])
+
+    def flags(self, **changes: str | None) -> list[str]:
+        """A complete command; an option that is None is left out."""
+        given = {
+            "name": "kita", "data-center": "jp", "edition": "books", "hosts": self.address["crm"],
+            "client-id": self.address["client_id"], "client-secret": self.address["client_secret"], "grant-code": self.code,
+            "organization": self.address["organization"], "email": "sync@example.jp",
+        }  # fmt: skip
+        options = {**given, **{name.replace("_", "-"): value for name, value in changes.items()}}
+        return ["connect", *(word for name, value in options.items() if value is not None for word in (f"--{name}", value))]
+
+    def renkei(self, *words: str) -> Said:
+        return self._say(self.environ, words)
+
+    def refused(self, *words: str, code: int, **changes: str | None) -> str:
+        """The command ends with this exit code and these words, writes nothing outside and stores nothing here."""
+        before = self.world.requests.count(method="PUT"), sorted(self.folder.rglob("*"))
+        said = self.renkei(*self.flags(**changes))
+        assert said.code == code, said
+        assert all(word in said.err for word in words), said.err
+        assert (self.world.requests.count(method="PUT"), sorted(self.folder.rglob("*"))) == before
+        assert said.out == "" and not any(secret in said.err for secret in self.secrets())
+        return said.err
+
+    def secrets(self) -> list[str]:
+        return [self.address["client_secret"], *self.world.oauth.refresh_tokens, *self.world.oauth.access_tokens, self.code, KEY]
+
+    def user(self) -> str:
+        return str(self.world.crm.sync_user["id"])
+
+    def file(self) -> Any:
+        return yaml.safe_load((self.folder / "connections" / "kita.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Place]:
+    for name in list(os.environ):
+        if name.startswith(("RENKEI_", "PREFECT_API")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+    def say(environ: dict[str, str], words: tuple[str, ...]) -> Said:
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["renkei", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return Said(int(ended.value.code or 0), out, err)
+
+    world = World(limits=False)
+    load(world, "synthetic:10")
+    with running(world) as address:
+        yield Place(tmp_path, world, address, say)
+
+
+def test_from_an_empty_folder_to_a_first_sync_with_connect_alone(place: Place) -> None:
+    def typed(*words: str) -> Said:
+        command = [sys.executable, "-c", "from renkei.cli.main import main; main()", *words]
+        environ = {**os.environ, **place.environ}
+        done = subprocess.run(
+            command,
+            cwd=place.folder,
+            env=environ,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=240,
+            check=False,
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    assert list(place.folder.iterdir()) == []
+    said = typed("--json", *place.flags())
+    assert said.code == 0, said.err
+    assert said.json["well"] and said.json["users"] == {"crm": "sync@example.jp", "books": "sync@example.jp"}
+    assert place.world.requests.count(method="PUT") + place.world.requests.count("books", method="POST") == 0
+    assert place.file()["books"]["organization"] == place.address["organization"]
+    assert "ZohoCRM.modules.accounts.ALL" in said.err and "https://api-console.zoho.jp" in said.err
+    plan = said.json["plan"]
+    assert [one["brake"] for one in plan["brakes"]] == ["first_run"] * len(plan["brakes"]) and plan["brakes"]
+    applied = typed("--json", "apply", plan["plan"], "--release", "first_run", "--as", "Hana")
+    assert applied.code == 0 and applied.json["status"] in ("green", "amber"), applied
+    synced = typed("--json", "sync", "--full")
+    assert synced.code == 0 and synced.json["status"] in ("green", "amber"), synced
+    assert all(part["writes"] == {"crm": 0, "books": 0} for part in synced.json["entities"].values())
+    assert typed("check").code == 0
+    stored = b"".join(path.read_bytes() for path in place.folder.rglob("*") if path.is_file())
+    assert not any(secret.encode() in stored + said.out.encode() + said.err.encode() for secret in place.secrets())
+
+
+def test_what_is_stored_serves_the_next_command_and_nothing_else_can_read_it(place: Place) -> None:
+    assert place.renkei(*place.flags(), "--no-plan").code == 0
+    said = place.renkei("doctor")
+    assert said.code == 0 and "the encrypted store" in said.out
+    place.environ["RENKEI_STORE_KEY"] = Fernet.generate_key().decode()
+    said = place.renkei("doctor")
+    assert said.code == 1 and "was not encrypted for KITA" in said.out
+
+
+def test_the_written_file_is_valid_and_has_comments(place: Place) -> None:
+    assert place.renkei(*place.flags(modules="accounts_and_contacts"), "--no-plan").code == 0
+    text = (place.folder / "connections" / "kita.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# Renkei Sandbox ↔ Kita Trading.") and text.count("#") > 8
+    assert place.file()["customers"]["modules"] == "accounts_and_contacts"
+    assert place.renkei("check").code == 0
+    assert sorted(one.name for one in place.folder.iterdir()) == ["connections", "expectations", "mappings", "var"]
+
+
+def test_a_file_that_is_there_is_only_replaced_with_force(place: Place) -> None:
+    assert place.renkei(*place.flags(), "--no-plan").code == 0
+    (place.folder / "connections" / "kita.yaml").write_text("connection: kita  # by hand\n", encoding="utf-8")
+    place.code = place.world.oauth.issue_code((), place.world.crm.sync_user["id"])
+    place.refused("--force", code=2)
+    assert place.code in place.world.oauth.codes  # it was not spent
+    assert place.renkei(*place.flags(), "--no-plan", "--force").code == 0
+    assert place.file()["credentials"] == "KITA"
+
+
+def test_credentials_that_the_environment_has_are_not_stored_again(place: Place) -> None:
+    place.environ = {
+        f"RENKEI_KITA_{part.upper()}": place.address[part] for part in ("client_id", "client_secret", "refresh_token")
+    }
+    said = place.renkei(*place.flags(client_id=None, client_secret=None, grant_code=None), "--no-plan")
+    assert said.code == 0, said.err
+    assert not (place.folder / "var" / "credentials").exists()
+
+
+def test_without_a_key_nothing_can_be_stored_and_the_code_is_not_spent(place: Place) -> None:
+    place.environ = {"RENKEI_STORE_KEY": ""}
+    place.refused("RENKEI_STORE_KEY", "Fernet.generate_key", code=2)
+    assert place.code in place.world.oauth.codes
+
+
+def test_two_users_own_the_two_sides(place: Place) -> None:
+    person = next(one for one in place.world.crm.users.values() if one["email"] == "hana.mori@example.jp")
+    code = place.world.oauth.issue_code((), person["id"])
+    changes = {
+        "books_client_id": place.address["client_id"], "books_client_secret": place.address["client_secret"],
+        "books_grant_code": code, "books_email": "hana.mori@example.jp",
+    }  # fmt: skip
+    said = place.renkei("--json", *place.flags(**changes), "--no-plan")
+    assert said.code == 0, said.err
+    assert said.json["users"] == {"crm": "sync@example.jp", "books": "hana.mori@example.jp"}
+    assert place.file()["books"]["credentials"] == "KITA_BOOKS"
+    names = sorted(one.name for one in (place.folder / "var" / "credentials").iterdir())
+    assert names == ["KITA.enc", "KITA_BOOKS.enc"]
+
+
+def test_a_second_connection_to_one_crm_gets_fields_of_its_own(place: Place) -> None:
+    assert place.renkei(*place.flags(), "--no-plan").code == 0
+    place.code = place.world.oauth.issue_code((), place.world.crm.sync_user["id"])
+    said = place.renkei(*place.flags(name="minami", organization="60099999999"), "--no-plan")
+    assert said.code == 1  # connected, and the fields are still to be made
+    assert "renkei_books_id_minami" in said.out and "cf_renkei_crm_id_minami" in said.out
+    assert "connected and not ready yet" in said.out
+    assert (place.folder / "connections" / "minami.yaml").exists()
+
+
+def test_what_can_be_put_right_afterwards_is_told_with_what_is_stored(place: Place) -> None:
+    place.world.crm.org["time_zone"] = "Europe/Berlin"
+    said = place.renkei("--json", *place.flags())
+    assert said.code == 1 and not said.json["well"] and said.json["plan"] is None
+    assert [one["check"] for one in said.json["findings"] if one["state"] == "fail"] == ["time zone"]
+    place.world.crm.org["time_zone"] = "Asia/Tokyo"
+    assert place.renkei("doctor").code == 0
+
+
+def test_scopes_alone_are_one_line(place: Place) -> None:
+    said = place.renkei("connect", "--print-scopes", "--edition", "invoice", "--modules", "contacts")
+    assert said.code == 0 and said.err == "" and said.out.count("\n") == 1
+    assert said.out.startswith("ZohoCRM.modules.contacts.ALL,") and "ZohoInvoice.contacts.ALL" in said.out
+    assert "ZohoBooks" not in said.out and list(place.folder.iterdir()) == []
+
+
+def test_the_dialogue_asks_for_what_was_not_said_and_shows_no_secret(place: Place) -> None:
+    answers = {
+        b"Edition (books, invoice)": "books", b"Name of the connection": "kita", b"Data centre": "jp",
+        b"Client id (KITA)": place.address["client_id"], b"Client secret (KITA)": place.address["client_secret"],
+        b"Grant code (KITA)": place.code, b"Organisation": "60012345678",
+    }  # fmt: skip
+    code, shown = typed_at_a_terminal(place, answers, "connect", "--hosts", place.address["crm"], "--no-plan")
+    assert code == 0, shown
+    assert b"60099999999  Minami Works" in shown and b"ok      crm token" in shown
+    assert not any(secret.encode() in shown for secret in place.secrets())
+    assert place.file()["books"]["organization"] == "60012345678"
+
+
+def test_the_tutorial_shows_what_is_printed(place: Place) -> None:
+    place.world.reset("demo")
+    page = (HOME / "docs" / "tutorial" / "connect.md").read_text(encoding="utf-8")
+    section = page.split("## 3.")[1].split("## 4.")[0]
+    said = place.renkei(*place.flags(organization=None, name=None), "--name", "kita", "--organization", "60012345678")
+    assert said.code == 0, said.err
+    printed = {line.strip() for line in (said.out + said.err).splitlines()}
+    asked = ("Edition", "Name", "Data", "Client", "Grant", "Organisation:", "60012345678  ", "60099999999  ")  # the dialogue's
+    shown = [line.strip() for line in section.splitlines() if line.startswith("    ") and "…" not in line and "$ " not in line]
+    assert len(shown) > 30
+    assert [line for line in shown if line not in printed and not line.startswith(asked)] == []
+
+
+def typed_at_a_terminal(place: Place, answers: dict[bytes, str], *words: str) -> tuple[int, bytes]:
+    """How the command ended and everything that the terminal showed, its echo too. A prompt is answered when it stands last."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", "from renkei.cli.main import main; main()", *words]
+    process = subprocess.Popen(
+        command, cwd=place.folder, env={**os.environ, **place.environ}, stdin=theirs, stdout=theirs, stderr=theirs,
+        start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    shown, left = b"", dict(answers)
+    try:
+        while select.select([ours], [], [], 60)[0]:
+            try:
+                shown += os.read(ours, 65536)
+            except OSError:  # the terminal's other end is closed: the command has ended
+                break
+            last = shown.splitlines()[-1]
+            for prompt in [one for one in left if last.startswith(one) and last.rstrip().endswith(b":")]:
+                os.write(ours, left.pop(prompt).encode() + b"\n")
+        return process.wait(10), shown
+    finally:
+        process.kill()
+        os.close(ours)
+
+
+# ----------------------------------------------------------------------------------------------------------- refusals
+
+
+def test_another_user_than_the_named_one(place: Place) -> None:
+    place.refused("Sync User <sync@example.jp>", "not of boss@example.jp", code=1, email="boss@example.jp")
+
+
+@pytest.mark.parametrize("address", ["mei.sato@example.jp", "yuko.suzuki@example.jp"])
+def test_a_user_who_may_not_administer(place: Place, address: str) -> None:
+    person = next(one for one in place.world.crm.users.values() if one["email"] == address)
+    place.code = place.world.oauth.issue_code((), person["id"])
+    place.refused(address, "may not administer", code=1, email=None)
+
+
+def test_a_user_who_may_not_administer_books(place: Place) -> None:
+    user = next(one for one in place.world.books.main.users if one["email"] == "sync@example.jp")
+    user["user_role"] = "staff"
+    place.refused("books:", "sync@example.jp", "may not administer", code=1)
+
+
+def test_a_grant_code_that_was_used(place: Place) -> None:
+    place.world.oauth.codes.clear()
+    place.refused("invalid_code", "good once", code=1)
+
+
+def test_a_wrong_client_secret(place: Place) -> None:
+    place.refused("invalid_client_secret", code=1, client_secret="mistyped")
+
+
+def test_a_token_of_the_other_edition(place: Place) -> None:
+    place.code = place.world.oauth.issue_code(("ZohoCRM.modules.ALL", *CRM, "ZohoInvoice.fullaccess.all"), place.user())
+    place.refused("the token is for Zoho Invoice", "edition", code=1)
+
+
+def test_a_scope_that_is_missing(place: Place) -> None:
+    place.code = place.world.oauth.issue_code((*CRM, "ZohoCRM.modules.accounts.ALL", "ZohoBooks.fullaccess.all"), place.user())
+    place.refused("crm scopes: missing: ZohoCRM.modules.products.ALL", "Nothing was stored", code=3)
+
+
+def test_several_organisations_and_none_named(place: Place) -> None:
+    place.refused(
+        "60012345678 (Kita Trading, JPY)", "60099999999 (Minami Works, JPY)", "--organization", code=2, organization=None
+    )
+
+
+def test_one_organisation_needs_no_naming(place: Place) -> None:
+    second = place.world.books.organisations["60099999999"]
+    second.users = [one for one in second.users if one["email"] != "sync@example.jp"]
+    assert place.renkei(*place.flags(organization=None), "--no-plan").code == 0
+    assert place.file()["books"]["organization"] == "60012345678"
+
+
+def test_an_organisation_that_is_not_there(place: Place) -> None:
+    place.refused("60055555555", "Kita Trading", code=1, organization="60055555555")
+
+
+@pytest.mark.parametrize("edition", ["books", "invoice"])
+def test_an_account_without_an_organisation_is_shown_where_to_sign_up(place: Place, edition: str) -> None:
+    for one in place.world.books.organisations.values():
+        one.users = []
+    place.refused(f"https://www.zoho.jp/{edition}/signup/", "base currency", code=2, edition=edition, organization=None)
+
+
+def test_different_base_currencies(place: Place) -> None:
+    place.world.crm.org["iso_code"] = "USD"
+    place.refused("base currency", "USD", "JPY", code=3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"name": None}, "--name"),
+        ({"name": "Kita!"}, "--name"),
+        ({"data_center": "mars"}, "--data-center"),
+        ({"edition": "desk"}, "--edition"),
+        ({"client_secret": None}, "--client-secret"),
+        ({"grant_code": None}, "--grant-code"),
+        ({"refresh_token": "1000.too"}, "two ways"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_named_before_any_call(place: Place, changes: dict[str, str | None], word: str) -> None:
+    place.refused(word, code=2, **changes)
+    assert len(place.world.requests) == 0
+
+
+CRM = (
+    *(f"ZohoCRM.settings.{one}.READ" for one in ("modules", "fields", "layouts", "custom_views", "currencies", "profiles")),
+    "ZohoCRM.users.READ", "ZohoCRM.org.READ", "ZohoCRM.coql.READ", "ZohoCRM.modules.custom.ALL",
+)  # fmt: skip
