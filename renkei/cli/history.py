@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from renkei.cli import keeping
-from renkei.cli.asked import Asked, counts, desk, group, local, refs_of, show, shown_changes, table
+from renkei.cli.asked import Actor, Asked, Reason, act_of, counts, desk, group, local, refs_of, show, shown_changes, table
 
 Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
 
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command()(why)
     ledger = group("The memory of every run.")
     ledger.command()(verify)
+    ledger.command()(erase)
     keeping.register(ledger)
     app.add_typer(ledger, name="ledger", no_args_is_help=True)
 
@@ -128,6 +129,9 @@ def why(record: Annotated[str, typer.Argument(help="crm:Accounts:ID, books:conta
     for one in found["story"]:
         lines.append(f"  {local(one['at'])}  {_word(one)}  (run {one['run']}, by {one['actor']})")
         lines += shown_changes(one["changes"])
+        if "erased" in one:
+            gone = one["erased"]
+            lines.append(f"      contents erased by {gone['who']} at {local(gone['at'])}: {gone['why']}")
         if one["edited_at"]:
             lines.append(f"      edited by {one['edited_by']} at {local(one['edited_at'])}")
         lines += [f"      candidate {candidate_words(item)}" for item in one["candidates"]]
@@ -141,6 +145,21 @@ def candidate_words(item: dict[str, Any]) -> str:
         score = "" if item.get("score") is None else f", score {item['score']}"
         words.append(f"({item['rule']}{score})")
     return " ".join(word for word in words if word)
+
+
+def erase(
+    record: Annotated[str, typer.Argument(help="crm:Contacts:ID, books:contacts:ID …")],
+    reason: Reason,
+    actor: Actor = None,
+) -> None:
+    """Erase what the ledger and its files hold of a person, by request; the hash chain stays whole. The record itself stays."""
+    from renkei.engine.erase import erase as erase_record
+
+    (ref,) = refs_of([record])
+    with desk() as opened:
+        found = erase_record(act_of(opened, actor), opened.settings.data, opened.project.mappings_of(opened.spec), ref, reason)
+    lines = [f"Erased: {', '.join(found['records'])}", f"  {counts(found['erased'])}"]
+    show(found, "\n".join([*lines, "The next run compares in full, and reads the record anew where it still is."]))
 
 
 def verify() -> None:

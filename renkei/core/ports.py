@@ -6,7 +6,7 @@ Crm and Books are the two APIs (renkei/connectors), Ledger the memory (renkei/le
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -495,6 +495,24 @@ class Ledger(TokenStore, CallStore, Protocol):
 
     def verify_newest(self) -> Verification:
         """Recompute the newest seal and the chain of its run alone."""
+
+    # erasure
+    def values_kept(self, connection: str, refs: Collection[Ref]) -> list[Any]:
+        """Everything that mirrors, bases and evidence hold of these records, as it was stored."""
+
+    def unsettled_with(self, connection: str, refs: Collection[Ref], needles: Collection[str]) -> list[Intent]:
+        """Intents that no answer has settled and that carry something of these records."""
+
+    def others_hold(self, connection: str, refs: Collection[Ref], sure: Collection[str], value: str) -> bool:
+        """Whether the mirror of another record, one that holds nothing that is surely theirs, holds this text too."""
+
+    def erase(
+        self, connection: str, refs: Collection[Ref], needles: Collection[str], run: str, who: str, why: str, now: datetime
+    ) -> dict[str, int]:
+        """Erase what is kept of these records' values; the chain stays whole. Returns how many rows of what were rewritten."""
+
+    def shred(self) -> None:
+        """Leave nothing of what was erased in the database's own files."""
 
     # documents (for sums)
     def put_documents(self, connection: str, rows: Sequence[DocumentRow]) -> None: ...

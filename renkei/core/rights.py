@@ -63,6 +63,7 @@ NEEDS: Mapping[str, tuple[Right, ...]] = {
     "links export": ("audit", "run"),
     "links import": ("decide",),
     "ledger verify": ("audit", "run"),
+    "ledger erase": ("audit", "administer"),
     "ledger backup": ("audit", "run"),
     "ledger migrate": RUN,
     "ledger restore": ADMINISTER,

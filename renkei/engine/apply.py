@@ -54,6 +54,8 @@ def stored_plan(rooms: Rooms, mark: str) -> list[EntityPlan]:
     before = ledger.plan_applied(name, mark)
     if before is not None:
         raise PlanStale(f"The plan {mark} was applied by run {before}.", fix="Make a new one: `renkei plan`.")
+    if "erased" in content:
+        raise PlanStale(f"The plan {mark} held contents that were erased since.", fix="Make a new one: `renkei plan`.")
     plans = plans_of(content)
     changed = [plan.entity for plan in plans if plan.rules != rules_hash(rooms, plan.entity)]
     if changed:

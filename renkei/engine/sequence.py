@@ -32,6 +32,7 @@ from renkei.engine.resolve import resolve
 from renkei.engine.survey import survey
 from renkei.engine.validate import validate_arrival
 from renkei.engine.work import (
+    ANEW,
     LOCK_TTL,
     SYNCED,
     EntityWork,
@@ -168,17 +169,19 @@ async def _decide(
     stale = [
         (side, module)
         for (side, module), mark in zip(lists_of(rooms, entity), marks, strict=True)
-        if mark is not None and mark.rules != rules
+        if mark is not None and mark.rules != rules and mark.rules not in ANEW
     ]
+    anew = {mark.rules for mark in marks if mark is not None and mark.rules in ANEW}
     if not request.only:
         for side, module in stale:
             rooms.ledger.open_mirrors(rooms.spec.name, None, side=side, module=module)
             if (side, module) == ("books", "contacts"):  # persons come with their customers and have no list of their own
                 rooms.ledger.open_mirrors(rooms.spec.name, None, side=side, module="contact_persons")
-    work = EntityWork(entity, request.full or bool(stale) or None in marks, rules, settings_of(rooms.spec, entity))
+    work = EntityWork(entity, request.full or bool(stale or anew) or None in marks, rules, settings_of(rooms.spec, entity))
     work.earlier = {one.entity: one for one in before}
     if stale and not request.full:
         work.notes.append(f"{entity}: full compare, because mapping, view or policy changed")
+    work.notes += [f"{entity}: full compare, because {ANEW[word]}" for word in sorted(anew) if not request.full]
     try:
         await _through(rooms, request, stages, world, work, run)
     except BudgetSpent as spent:  # another day's calls read it; what was read of it stays in the mirrors

@@ -19,6 +19,7 @@ def story(ledger: Ledger, connection: str, ref: Ref) -> dict[str, Any]:
                 "edited_at": row.detail.get("edited_at"),
                 "outcome": row.outcome, "reason": row.reason, "changes": plain(row.detail.get("changes", [])),
                 "candidates": plain(row.detail.get("candidates", [])),
+                **({"erased": dict(row.detail["erased"])} if "erased" in row.detail else {}),
             }
         )  # fmt: skip
     shown = None

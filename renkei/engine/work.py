@@ -28,6 +28,10 @@ OVERLAP_ROWS = {"crm": 1500, "books": 150}
 # More absent records than this are not confirmed one by one: something is wrong with the list, and a brake will say so.
 MOST_ABSENCES = 200
 
+# What stands in place of a watermark's rules where every record is to be compared anew, though the rules are the same.
+ERASED = "erased"
+ANEW = {ERASED: "a record's contents were erased"}
+
 
 @dataclass(slots=True)
 class Rooms:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ from renkei.core.records import OutcomeRow
 from renkei.core.values import Ref, canonical_json
 from renkei.ledger.codec import exact_text, moment, moment_text, value_of
 from renkei.ledger.database import AnyRow, Database, columns
-from renkei.ledger.tables import contents, outcome_records, outcomes, runs, seals
+from renkei.ledger.tables import contents, erasures, outcome_records, outcomes, runs, seals
 
 START = "0" * 64
 CHUNK = 2000
@@ -221,9 +221,10 @@ class Evidence(Database):
         return Records(grouped)
 
     def story(self, connection: str, ref: Ref) -> list[tuple[str, OutcomeRow]]:
-        """(run, evidence) of a record, oldest first. A grouped row is told as if it spoke of this record alone."""
+        """(run, evidence) of a record, oldest first. A grouped row is told as if it spoke of this record alone; of one whose
+        detail was erased, the detail is `erased`: who, why and when."""
         statement = (
-            select(outcomes, contents.c.content.label("kept"))
+            select(outcomes, contents.c.content.label("kept"), erasures.c.who, erasures.c.why, erasures.c.at.label("erased_at"))
             .join(
                 outcome_records,
                 and_(outcome_records.c.run == outcomes.c.run, outcome_records.c.number == outcomes.c.number),
@@ -233,6 +234,7 @@ class Evidence(Database):
                 and_(contents.c.run == outcomes.c.run, contents.c.number == outcomes.c.number),
                 isouter=True,
             )
+            .join(erasures, and_(erasures.c.run == outcomes.c.run, erasures.c.number == outcomes.c.number), isouter=True)
             .where(
                 outcome_records.c.connection == connection,
                 outcome_records.c.side == ref.side,
@@ -241,7 +243,13 @@ class Evidence(Database):
             )
             .order_by(outcomes.c.at, outcomes.c.run, outcomes.c.number)
         )
-        return [(row.run, _outcome(row, (ref,))) for row in self._read(statement)]
+        told = []
+        for row in self._read(statement):
+            one = _outcome(row, (ref,))
+            if row.erased_at is not None:
+                one = replace(one, detail={"erased": {"who": row.who, "why": row.why, "at": row.erased_at}})
+            told.append((row.run, one))
+        return told
 
 
 def _ref(record: tuple[str, str, str]) -> Ref:

@@ -126,7 +126,7 @@ class Plans(Database):
                     "id": intent.id,
                     "connection": connection,
                     "run": intent.run,
-                    "action": _action_text(intent.action),
+                    "action": action_text(intent.action),
                     "key": intent.key,
                     "state": intent.state,
                     "answer": exact_text(intent.answer),
@@ -159,11 +159,11 @@ class Plans(Database):
     def open_intents(self, connection: str) -> list[Intent]:
         """In state intended, sent or unknown, oldest first."""
         statement = select(intents).where(intents.c.connection == connection, UNSETTLED).order_by(intents.c.number)
-        return [_intent(row) for row in self._read(statement)]
+        return [intent_of(row) for row in self._read(statement)]
 
     def intents(self, run: str) -> list[Intent]:
         """Oldest first."""
-        return [_intent(row) for row in self._read(select(intents).where(intents.c.run == run).order_by(intents.c.number))]
+        return [intent_of(row) for row in self._read(select(intents).where(intents.c.run == run).order_by(intents.c.number))]
 
 
 _INTENTS = intents  # the table, where a parameter of the port has the same name
@@ -177,7 +177,8 @@ def _in_force(connection: str, now: datetime) -> tuple[Any, Any]:
     return approvals.c.connection == connection, approvals.c.last_used > moment_text(now - APPROVAL_LASTS)
 
 
-def _action_text(action: Action) -> str:
+def action_text(action: Action) -> str:
+    """An action as the journal keeps it."""
     fields = {name: getattr(action, name) for name in _ACTION_FIELDS}
     fields["changes"] = [[change.field, change.side, change.before, change.after, change.reason] for change in action.changes]
     return exact_text(fields)
@@ -189,5 +190,6 @@ def _action(text: str) -> Action:
     return Action(**{**fields, "changes": changes})
 
 
-def _intent(row: AnyRow) -> Intent:
+def intent_of(row: AnyRow) -> Intent:
+    """A row of the journal."""
     return Intent(row.id, row.run, _action(row.action), row.key, row.state, value_of(row.answer))

@@ -44,6 +44,7 @@ MAY = {
     "links": "viewer mapper operator approver auditor", "links list": "viewer mapper operator approver auditor",
     "links export": "operator auditor", "links import": "operator approver", "ledger verify": "operator auditor",
     "ledger backup": "operator auditor", "ledger migrate": "operator", "ledger restore": "",
+    "ledger erase": "auditor",
     "connect": "", "switch-organization": "", "disconnect": "", "pause": "operator", "resume": "operator", "deploy": "operator",
     "flow hourly": "operator", "flow nightly": "operator", "flow record": "operator", "flow apply": "operator",
     "flow fleet": "operator",
