@@ -413,6 +413,9 @@ async def _extract_only(rooms: Rooms, request: Request, world: World, work: Enti
     """Read single records and their partners by id; no list is read, nothing is concluded from absence."""
     wanted: dict[tuple[Side, str], set[str]] = {}
     lists = set(lists_of(rooms, work.entity))
+    for side, module in sorted(lists):  # whose records may have a partner there that nobody has seen yet
+        if rooms.ledger.watermark(rooms.spec.name, side, module, work.entity) is None:
+            work.lists.append(ListRead(side, module, False, 0, 0, None, None, None, left="list_unread"))
     for ref in request.only:
         link = rooms.ledger.link_of(rooms.spec.name, ref)
         for one in {ref, link.crm, link.books} if link else {ref}:

@@ -134,13 +134,11 @@ def unblock(work: EntityWork, found: Sequence[Ref]) -> None:
 
 
 def _any_unread(rooms: Rooms, request: Request, work: EntityWork) -> bool:
-    """A batch knows every open row; a single-record run asks the ledger whether one may be unread, or nothing was read yet."""
+    """A batch knows every open row; a single-record run asks the ledger whether one may be unread."""
     if work.entity != "customers":
         return False
     if not request.only or unread(work):
         return bool(unread(work))
-    if rooms.ledger.watermark(rooms.spec.name, "books", "contacts", work.entity) is None:
-        return True
     return any(
         (side, module) == ("books", "contacts") and (outcome == "" or reason == "native_pair_unread")
         for side, module, outcome, reason, _ in rooms.ledger.open_counts(rooms.spec.name)

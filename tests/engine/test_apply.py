@@ -137,6 +137,13 @@ async def test_one_record_and_its_partner_are_synced_alone(company: Company) -> 
     assert "https://second.example.jp" in {one["website"] for one in company.books().values()}
 
 
+async def test_a_single_record_run_creates_nothing_before_a_batch_has_read_the_other_side(company: Company) -> None:
+    before = len(company.books())
+    first = Ref("crm", "Accounts", next(iter(company.crm())))
+    await company.sync(full=False, only=(first,))
+    assert company.outcome(first) == ("blocked", "list_unread") and len(company.books()) == before
+
+
 async def test_a_single_record_run_needs_no_batch_lock_and_the_batch_leaves_its_record_alone(company: Company) -> None:
     await company.sync()
     first = Ref("crm", "Accounts", next(iter(company.crm())))

@@ -344,8 +344,17 @@ async def test_a_single_record_run_asks_for_the_pair_before_it_makes_a_customer(
 
 
 async def test_an_account_that_several_unread_customers_name_waits(company: Company) -> None:
-    crm, _ = pair(company)
-    company.seed_books("contacts", contact_name="Other", company_name="Other", zcrm_account_id=crm)
+    company.spec = dataclasses.replace(
+        company.spec, budget=Budget(books_per_minute=None, books_per_day=6, keep_for_people=0), publish_summaries=False
+    )
+    old = {"created_time": "2025-01-06T10:00:00+0900", "last_modified_time": "2025-01-06T10:00:00+0900"}
+    crm, _ = pair(company, contact_name="Kita Foods", company_name="Kita Foods", **old)
+    company.seed_books("contacts", contact_name="Other", company_name="Other", zcrm_account_id=crm, **old)
+    for name in ("Hoshino", "Umeda", "Ebisu", "Naruto"):
+        pair(company, name)
+    await company.sync()
+    company.spec = dataclasses.replace(company.spec, budget=Budget(books_per_minute=None))
+    company.world.clock.advance(86400)
     before = len(company.books())
     await company.sync(full=False, only=(account(crm),))
     assert company.outcome(account(crm)) == ("blocked", "native_pair_unread") and len(company.books()) == before
