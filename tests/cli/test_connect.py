@@ -234,7 +234,8 @@ def test_the_tutorial_shows_what_is_printed(place: Place) -> None:
 
 
 def typed_at_a_terminal(place: Place, answers: dict[bytes, str], *words: str) -> tuple[int, bytes]:
-    """How the command ended and everything that the terminal showed, its echo too. A prompt is answered when it stands last."""
+    """How the command ended and everything that the terminal showed, its echo too. A prompt is answered when it stands last
+    with its space: what is typed before that is thrown away when the echo is switched off."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-c", "from renkei.cli.main import main; main()", *words]
     process = subprocess.Popen(
@@ -250,7 +251,7 @@ def typed_at_a_terminal(place: Place, answers: dict[bytes, str], *words: str) ->
             except OSError:  # the terminal's other end is closed: the command has ended
                 break
             last = shown.splitlines()[-1]
-            for prompt in [one for one in left if last.startswith(one) and last.rstrip().endswith(b":")]:
+            for prompt in [one for one in left if last.startswith(one) and last.endswith(b": ")]:
                 os.write(ours, left.pop(prompt).encode() + b"\n")
         return process.wait(10), shown
     finally:
