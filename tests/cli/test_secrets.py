@@ -34,6 +34,7 @@ class Place:
     folder: Path
     world: World
     environ: dict[str, str]
+    world_address: str
     secrets: list[str]
     said: list[str]
     say: Callable[..., tuple[int, str, str]]
@@ -89,7 +90,7 @@ def place(
             out, err = capsys.readouterr()
             return int(ended.value.code or 0), out, err
 
-        yield Place(tmp_path, world, environ, secrets, said, say)
+        yield Place(tmp_path, world, environ, address["crm"], secrets, said, say)
 
 
 def kept(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -144,8 +145,17 @@ def test_no_secret_is_printed_logged_or_kept_by_good_and_by_failing_runs(place: 
     place.secrets.append("another-token-that-nobody-knows")
     place.renkei("--json", "status", code=3)
     place.environ["RENKEI_TOKEN"] = TOKEN
+    user = str(place.world.crm.sync_user["id"])
+    for name, code in (("kita", place.world.oauth.issue_code((), user)), ("minami", "1000.used.code")):
+        place.secrets.append(code)
+        place.renkei(
+            "connect", "--name", name, "--data-center", "jp", "--edition", "books", "--hosts", place.world_address,
+            "--client-id", place.world.client_id, "--client-secret", place.world.client_secret, "--grant-code", code,
+            "--organization", place.world.organization,
+        )  # fmt: skip
+    assert not place.world.oauth.codes and (place.folder / "credentials" / "KITA.enc").exists()  # exchanged, and stored encrypted
     for words in (("status",), ("runs",), ("holds",), ("quarantine",), ("--json", "links"), ("ledger", "verify")):
-        place.renkei(*words, code=0)
+        place.renkei("--connection", "demo", *words, code=0)
     assert len(place.secrets) > 8  # tokens were handed out on the way
     assert leaks(place) == []
     assert (place.folder / "renkei.db").exists() and list(place.folder.rglob("*.parquet"))
