@@ -17,7 +17,7 @@ from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Completed, Failed
 
 from renkei.core.connection import ConnectionSpec
-from renkei.core.errors import AnotherRun, AskedWrongly, RenkeiError
+from renkei.core.errors import AnotherRun, AskedWrongly, ConnectionPaused, NotConnected, RenkeiError
 from renkei.core.report import brake_lines
 from renkei.core.values import Ref, time_text
 from renkei.engine.alerts import Alert, about_error, about_run
@@ -135,7 +135,7 @@ async def _in_the_house(
             return _skipped(rooms, request, f"The slot of {time_text(slot)} is covered by run {done.id}.", done.id)
         try:
             report = await body(rooms, request)
-        except AnotherRun as error:
+        except (AnotherRun, ConnectionPaused, NotConnected) as error:
             return _skipped(rooms, request, error.what, error.run)
         await _alert(environ, about_run(rooms.ledger, spec, report))
     await acreate_table_artifact(table_of(report), key=artifact_key(request, report), description=text_of(report))

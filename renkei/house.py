@@ -131,7 +131,12 @@ def deployable(
             "crm", f"{', '.join(unsaid)} would write to production by schedule, and nobody said so.",
             fix="Say --environment production.",
         )  # fmt: skip
-    return specs, set(project.connections), set()
+    ledger = open_ledger(settings.ledger_url)
+    try:
+        states = {name: ledger.state(name) for name in project.connections}
+    finally:
+        ledger.close()
+    return specs, set(project.connections), {name for name, state in states.items() if state and state.state != "active"}
 
 
 def due_batches(settings: Settings, which: str, names: Sequence[str] | None) -> dict[str, str]:

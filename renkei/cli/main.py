@@ -9,7 +9,20 @@ from typing import Annotated, Any, cast
 import typer
 from typer.exceptions import TyperException
 
-from renkei.cli import connecting, declarations, deploying, history, imitated, linking, questions, running, setup, state, watching
+from renkei.cli import (
+    connecting,
+    declarations,
+    deploying,
+    history,
+    imitated,
+    life,
+    linking,
+    questions,
+    running,
+    setup,
+    state,
+    watching,
+)
 from renkei.cli.asked import Asked
 from renkei.cli.guard import guard
 from renkei.core.errors import RenkeiError
@@ -36,7 +49,7 @@ app.command()(running.apply)
 app.command()(running.sync)
 app.command()(running.publish)
 app.command()(running.demo)
-for room in (connecting, setup, state, deploying, watching, questions, linking, history, declarations, imitated):
+for room in (connecting, setup, state, life, deploying, watching, questions, linking, history, declarations, imitated):
     room.register(app)
 guard(app)
 

@@ -40,6 +40,15 @@ def status() -> None:
 
 def _lines(one: dict[str, Any], zone: str) -> Iterator[str]:
     yield f"{one['connection']} (times of {zone})"
+    state, organization = one["state"], one["organization"]
+    if state["state"] != "active":
+        why = f": {state['reason']}" if state["reason"] else ""
+        yield f"  {state['state']} since {local(state['since'], zone)} by {state['by']}{why}. To go on: renkei resume"
+    if organization["former"]:
+        yield (
+            f"  runs are refused: books.organization is {organization['declared']} now, it was {organization['former']}: "
+            "renkei switch-organization"
+        )
     last = one["last"]
     if last is None:
         yield "  last run: none yet"
@@ -52,7 +61,8 @@ def _lines(one: dict[str, Any], zone: str) -> Iterator[str]:
     for dead in one["crashed"]:
         yield f"  crashed: run {dead['run']} of {local(dead['started'], zone)}; the next run recovers it"
     soon = one["next"]
-    yield f"  next run: hourly {local(soon['hourly'], zone)}, nightly {local(soon['nightly'], zone)}"
+    if soon["hourly"]:
+        yield f"  next run: hourly {local(soon['hourly'], zone)}, nightly {local(soon['nightly'], zone)}"
     yield from _waits(one["waits"])
     books = one["calls"]["books"]
     yield f"  calls on {one['calls']['day']}: CRM {one['calls']['crm']['used']}, Books {books['used']}{_left(books, zone)}"

@@ -5,8 +5,13 @@
     ├ SourceRefused       data broke an expectation      nothing was written
     ├ BrakeApplied        the plan looks dangerous       nothing was written
     ├ Stopped             someone must act first         nothing was written by this command
-    │ ├ AnotherRun        a run of this connection holds the lock
-    │ └ NotAllowed        the actor's roles do not give the right; the ledger has a row of it
+    │ ├ AnotherRun            a run of this connection holds the lock
+    │ ├ PlanStale             the plan no longer fits
+    │ ├ ConnectionPaused      a person paused the connection
+    │ ├ NotConnected          a person disconnected it
+    │ ├ OrganizationChanged   the declared Books organisation is not the one that the ledger knows
+    │ ├ NotAllowed            the actor's roles do not give the right; the ledger has a row of it
+    │ └ ConsentMissing        nobody agreed to the plan
     ├ ConnectionRefused   the connection itself is wrong nothing was written
     │ ├ CredentialsRefused   id, secret or refresh token
     │ ├ ScopeMissing         the token may not do this
@@ -136,6 +141,43 @@ class NotAllowed(Stopped):
             f"{actor} may not do `{command}` of connection {connection}: that needs the role {' or '.join(roles)}.",
             fix=f"Who holds it: {', '.join(holders) or 'nobody'}.",
         )
+
+
+class ConnectionPaused(Stopped):
+    """A person paused the connection. Data: connection, run (which says so)."""
+
+    def __init__(self, connection: str, run: str, since: str, by: str, why: str) -> None:
+        self.connection, self.run = connection, run
+        super().__init__(
+            f"Connection {connection} has been paused since {since} by {by}: {why}.",
+            fix="When it may go on: renkei resume. Nothing is missed.",
+        )
+
+
+class NotConnected(Stopped):
+    """A person disconnected the connection: not_connected. Data: connection, run (which says so)."""
+
+    def __init__(self, connection: str, run: str, since: str, by: str, why: str) -> None:
+        self.connection, self.run = connection, run
+        super().__init__(
+            f"not_connected: {connection} has been disconnected since {since} by {by}{f': {why}' if why else ''}.",
+            fix="To connect it again: renkei resume --reconnect. Its links are kept.",
+        )
+
+
+class OrganizationChanged(Stopped):
+    """The declaration names another Books organisation than the ledger. Data: connection, former, present (ids)."""
+
+    def __init__(self, connection: str, former: str, name: str, present: str) -> None:
+        self.connection, self.former, self.present = connection, former, present
+        super().__init__(
+            f"Connection {connection}: books.organization is {present} now, former runs worked with {former} ({name}).",
+            fix="To go over to it: renkei switch-organization. Or write the former one again.",
+        )
+
+
+class ConsentMissing(Stopped):
+    """A plan that needs a person's consent has none."""
 
 
 class ConnectionRefused(RenkeiError):

@@ -96,6 +96,9 @@ class PlanRules:
     lookups: Lookups
     rules: str  # hash of mapping and settings; a `skip` is looked at again when it changes
     decisions: Mapping[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)  # → (choice, hold id)
+    organization: str = ""  # of Books: what is made in another one has links of its own
+    rebuilt: bool = False  # links come from our keys: what people decided before is not known
+    unsure: Collection[str] = ()  # open holds that are asked for that reason alone
 
 
 @dataclass(slots=True)
@@ -208,11 +211,15 @@ def plan_duplicate(
     word = rules.settings.duplicates
     if evidence != "policy" or parent is not None:  # persons of linked customers meet as `link`: their customer was decided
         word = "link"
+    unsure = word == "clone" and (rules.rebuilt or hold_id(rules.connection, "duplicate", crm.ref, None) in rules.unsure)
+    if unsure:  # perhaps a person skipped it, or an earlier clone passed it over
+        word = "ask"
     cell = unlinked_cell("duplicate", word, rules.settings.direction)
     detail = {"candidates": [{"record": str(books.ref), "label": books.label, **match}]}
     if cell.effect == "hold":
         choices = (f"link {books.ref}", "create", "skip")
-        hold = make_hold(rules.connection, draft.entity, "duplicate", crm, None, [candidate(books, match)], choices)
+        why = {"rebuilt": True} if unsure else {}
+        hold = make_hold(rules.connection, draft.entity, "duplicate", crm, None, [candidate(books, match)], choices, why)
         draft.holds[hold.id] = hold
         _say_both(draft, crm, books, "held", "duplicate", {"hold": hold.id, **detail})
         return
@@ -329,7 +336,7 @@ def plan_create(
             source=source.ref, payload=payload, changes=changes, reason="duplicates_clone" if distinct else cell.reason,
             needs=tuple(needs), stamp=source.stamp, calls=1.0 if side == "books" else 0.01,
             rank=(3 if needs else 2, _newest_first(source.stamp)),
-            link=content_hash([rules.connection, key])[:32], carries=tuple(ref for ref, _ in persons),
+            link=content_hash([rules.connection, rules.organization, key])[:32], carries=tuple(ref for ref, _ in persons),
             edited_by=_edited_by(source), edited_at=source.stamp,
         )
     )  # fmt: skip
@@ -342,6 +349,7 @@ def plan_create(
     return key
 
 
+COPY = "renkei:"  # begins the Books key of a record that has no CRM record of its own
 ACTIVE = "$active"  # in a Books payload: load makes the call of its own that this needs
 KEYED_BOOKS_MODULES = frozenset({"contacts", "items"})  # persons cannot hold a custom field (books-v3.md section 6.6)
 
@@ -350,6 +358,11 @@ def distinct_label(label: str, crm: Ref) -> str:
     """Books' own unique label for a second record of one name: ` (last six digits of the CRM id)`, at most 200 long."""
     suffix = f" ({crm.id[-6:]})"
     return label[: 200 - len(suffix)] + suffix
+
+
+def hold_id(connection: str, question: str, asker: Ref, field_name: str | None) -> str:
+    """Which question it is, however often it is asked."""
+    return content_hash([connection, question, str(asker), field_name or ""])[:12]
 
 
 def make_hold(
@@ -363,9 +376,9 @@ def make_hold(
     detail: Mapping[str, Any] | None = None,
 ) -> Hold:
     """A hold whose id depends on connection, question, record and field only: asked once, however often it is met."""
-    hold_id = content_hash([connection, question, str(asker.ref), field_name or ""])[:12]
+    hold = hold_id(connection, question, asker.ref, field_name)
     return Hold(
-        hold_id, entity, question, asker.ref, field_name, tuple(dict(item) for item in candidates), tuple(choices),
+        hold, entity, question, asker.ref, field_name, tuple(dict(item) for item in candidates), tuple(choices),
         {"label": asker.label, **(detail or {})},
     )  # fmt: skip
 
@@ -535,7 +548,7 @@ def _copy_books_version(draft: Draft, spec: MappingSpec, crm: Known, books: Know
     payload = dict(write_fields(spec, "books", values, None, rules.lookups))
     token = content_hash([link_id, books.hash])[:12]
     if spec.books_module in KEYED_BOOKS_MODULES:
-        _add_custom_field(payload, rules.books_key, f"renkei:{token}")
+        _add_custom_field(payload, rules.books_key, COPY + token)
     suffix = f" ({token[:6]})"
     if spec.books_module == "contacts":
         payload["contact_name"] = books.label[: 200 - len(suffix)] + suffix

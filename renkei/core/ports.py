@@ -17,6 +17,7 @@ import pandas as pd
 from renkei.core.records import (
     Answer,
     Base,
+    ConnectionState,
     Currency,
     Decision,
     Deletion,
@@ -323,6 +324,22 @@ class Ledger(TokenStore, CallStore, Protocol):
     def survey(self, connection: str) -> tuple[Mapping[str, Any], datetime] | None:
         """The last one and when it was made."""
 
+    # a connection's life
+    def put_state(self, connection: str, state: ConnectionState) -> None:
+        """What a person made of it from now on; the states before it stay."""
+
+    def state(self, connection: str) -> ConnectionState | None:
+        """The last one; None: active, and never anything else."""
+
+    def compare_anew(self, connection: str, why: str) -> None:
+        """Make the next run of every entity a full compare; `why` stands in place of the rules that the watermarks tell."""
+
+    def put_by(self, connection: str, organization: str) -> None:
+        """Keep what is known of a Books organisation apart, where no run of the connection finds it."""
+
+    def bring_back(self, connection: str, organization: str) -> None:
+        """What was put by for this organisation is the connection's Books side again, every row to be read and checked anew."""
+
     # mirrors
     def changed(self, connection: str, side: Side, module: str, hashes: Mapping[str, str]) -> set[str]:
         """Of these ids, those without a live mirror or with another hash."""
@@ -463,6 +480,9 @@ class Ledger(TokenStore, CallStore, Protocol):
     def use_approvals(self, connection: str, keys: Iterable[str], now: datetime) -> None:
         """These actions are done: they leave their approvals, whose last use is now."""
 
+    def end_approvals(self, connection: str) -> None:
+        """No approval given so far counts any more."""
+
     # journal and evidence
     def intend(self, connection: str, intents: Sequence[Intent], now: datetime) -> None: ...
 
@@ -473,6 +493,9 @@ class Ledger(TokenStore, CallStore, Protocol):
         now: datetime,
         answers: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None: ...
+
+    def has_written(self, connection: str) -> bool:
+        """Whether any run of it ever tried to."""
 
     def open_intents(self, connection: str) -> list[Intent]:
         """In state intended, sent or unknown, oldest first."""

@@ -23,6 +23,7 @@ OUTCOMES = (
 )  # fmt: skip
 OPEN_OUTCOMES = frozenset({"failed", "refused", "quarantined", "blocked", "held"})
 Status = Literal["green", "amber", "red", "held"]
+ConnectionWord = Literal["active", "paused", "disconnected"]
 IntentState = Literal["intended", "sent", "confirmed", "refused", "unknown", "abandoned"]
 
 
@@ -153,7 +154,10 @@ class Mirror:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A CRM record and a Books record known to be the same. `state`: live, aside (kept for a former organisation) or ended."""
+    """A CRM record and a Books record known to be the same. `state`: live, aside (kept for a former organisation) or ended.
+
+    organization   of a link kept aside, the Books organisation that it belongs to
+    """
 
     id: str
     entity: str
@@ -164,6 +168,7 @@ class Link:
     evidence: str  # key | created | policy | decision | native | import
     state: str = "live"
     dead: Side | None = None  # the side whose record was deleted, under `ignore`
+    organization: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +368,17 @@ class Run:
     ended: datetime | None = None
     status: str = "running"
     totals: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionState:
+    """What a person made of a connection: who, why, when, and the run that says so. `reason` may be empty but of a pause."""
+
+    state: ConnectionWord
+    actor: str
+    reason: str
+    run: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ NEEDS: Mapping[str, tuple[Right, ...]] = {
     "doctor": READ,
     "pause": RUN,
     "resume": RUN,
+    "resume --reconnect": ADMINISTER,
     "deploy": RUN,
     "disconnect": ADMINISTER,
     "switch-organization": ADMINISTER,

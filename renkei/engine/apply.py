@@ -70,11 +70,13 @@ async def apply_plan(rooms: Rooms, request: Request, mark: str, stages: Stages =
     """Carry out the stored plan of this fingerprint. `request.release` names the brakes that `request.actor` releases:
     the approval covers the plan's actions one by one, also in later runs that finish what the budget left."""
     plans = stored_plan(rooms, mark)
+    for command in (plan.facts["command"] for plan in plans if "command" in plan.facts):
+        raise AskedWrongly(f"The plan {mark} is a part of that command.", fix=f"renkei {command}")
 
     async def body(report: Report, run: str) -> None:
         await stages.recover(rooms, request, run)
         world = await stages.survey(rooms, request, run)
-        works = [_work(rooms, world, plan) for plan in plans]
+        works = [work_of(rooms, world, plan) for plan in plans]
         ledger, name = rooms.ledger, rooms.spec.name
         if request.release:
             keys = [action.key for plan in plans for action in plan.actions]
@@ -85,7 +87,7 @@ async def apply_plan(rooms: Rooms, request: Request, mark: str, stages: Stages =
     return await in_a_run(rooms, request, "apply", body)
 
 
-def _work(rooms: Rooms, world: World, plan: EntityPlan) -> EntityWork:
+def work_of(rooms: Rooms, world: World, plan: EntityPlan) -> EntityWork:
     """The work on one entity as it stood when the plan was made, as far as loading and recording need it."""
     work = EntityWork(plan.entity, plan.full, plan.rules, settings_of(rooms.spec, plan.entity), list(plan.lists))
     work.plan, work.details = plan, plan.details

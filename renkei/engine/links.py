@@ -19,7 +19,7 @@ from renkei.core.records import Link, OutcomeRow
 from renkei.core.values import SIDES, Ref, Side, content_hash, parse_time, time_text
 from renkei.engine.acts import Act
 
-COLUMNS = ("connection", "id", "entity", "mapping", "crm", "books", "since", "evidence", "state", "dead")
+COLUMNS = ("connection", "id", "entity", "mapping", "crm", "books", "since", "evidence", "state", "dead", "organization")
 STATES = ("live", "aside", "ended")
 
 
@@ -30,6 +30,7 @@ def links(ledger: Ledger, connection: str) -> list[dict[str, Any]]:
         {
             "id": one.id, "entity": one.entity, "mapping": one.mapping, "crm": str(one.crm), "books": str(one.books),
             "since": time_text(one.since), "evidence": one.evidence, "state": one.state, "dead": one.dead,
+            "organization": one.organization,
         }
         for one in found
     ]  # fmt: skip
@@ -125,6 +126,8 @@ class _Reading:
         state = row["state"] or "live"
         if state not in STATES:
             self._fault(line, f"state is {state!r}; use one of {', '.join(STATES)}")
+        if (state == "aside") != bool(row["organization"]):
+            self._fault(line, "a link kept aside, and no other, names the Books organisation that it belongs to")
         if row["dead"] not in ("", *SIDES):
             self._fault(line, f"dead is {row['dead']!r}; use one of {', '.join(SIDES)}, or leave it empty")
         since = self.now
@@ -136,7 +139,7 @@ class _Reading:
             return None
         dead: Side | None = "crm" if row["dead"] == "crm" else "books" if row["dead"] == "books" else None
         link_id = row["id"] or content_hash([self.connection, str(crm), str(books)])[:32]
-        link = Link(link_id, row["entity"], row["mapping"], crm, books, since, "import", state, dead)
+        link = Link(link_id, row["entity"], row["mapping"], crm, books, since, "import", state, dead, row["organization"] or None)
         return link if self._fits(line, link) else None
 
     def _ref(self, line: int, side: Side, text: str) -> Ref | None:
@@ -157,9 +160,11 @@ class _Reading:
         for key in clashes:
             self._fault(line, f"{key} stands in line {self._seen[key]} already")
         self._seen |= {key: line for key in keys if key not in self._seen}
-        pair = (link.entity, link.mapping, link.crm, link.books, link.state, link.dead)
+        pair = (link.entity, link.mapping, link.crm, link.books, link.state, link.dead, link.organization)
         mine = self.stored.get(link.id) or (self._live.get(link.crm) if link.state == "live" else None)
-        if mine is not None and pair == (mine.entity, mine.mapping, mine.crm, mine.books, mine.state, mine.dead):
+        if mine is not None and pair == (
+            mine.entity, mine.mapping, mine.crm, mine.books, mine.state, mine.dead, mine.organization,
+        ):  # fmt: skip
             self.already += 1
             return False
         if link.id in self.stored:

@@ -13,7 +13,7 @@ import pandas as pd
 from renkei.core.mapping import MappingSpec
 from renkei.core.matching import Candidate, MatchRules
 from renkei.core.matching import match as match_frames
-from renkei.core.planning import Known
+from renkei.core.planning import COPY, Known, books_key_of
 from renkei.core.records import Decision, Hold
 from renkei.core.values import MISSING, SIDES, Ref, Side
 from renkei.engine import native
@@ -92,9 +92,9 @@ def match(rooms: Rooms, world: World, work: EntityWork, mapping: str, parents: M
 def _shadowed(
     work: EntityWork, spec: MappingSpec, parents: Mapping[str, str] | None, strays: Mapping[Ref, Known], meetings: Meetings
 ) -> None:
-    """Records that look like one whose link was rebuilt: what a policy or a person once said about them is lost with the
-    ledger, so they are asked about, never created."""
-    rebuilt = {ref for ref, link in work.linked.items() if link.evidence in REBUILT}
+    """Records that look like one whose link was rebuilt, or came back from aside: what a policy or a person once said about
+    them is lost with the ledger, or was closed, so they are asked about, never created."""
+    rebuilt = {ref for ref, link in work.linked.items() if link.evidence in REBUILT or work.rebuilt}
     rebuilt |= {ref for crm, books, evidence, _ in meetings.pairs if evidence in REBUILT for ref in (crm, books)}
     there = {ref: work.known[ref] for ref in rebuilt if ref in work.known and work.mapping_of.get(ref) == spec.name}
     for side in SIDES:
@@ -169,7 +169,7 @@ def _decided(rooms: Rooms, world: World, work: EntityWork, meetings: Meetings, s
 
 
 def _take_aside(rooms: Rooms, work: EntityWork, meetings: Meetings, strays: dict[Ref, Known]) -> None:
-    """Note what is set aside; what waits there for a person meets nobody."""
+    """Note what is set aside; what waits there for a person meets nobody. A conflict's copy says so itself, by its key."""
     by_list: dict[tuple[Side, str], list[str]] = {}
     for ref in (*strays, *meetings.alone, *(one for pair in meetings.pairs for one in pair[:2])):
         by_list.setdefault((ref.side, ref.module), []).append(ref.id)
@@ -179,6 +179,10 @@ def _take_aside(rooms: Rooms, work: EntityWork, meetings: Meetings, strays: dict
             work.asides[ref] = why
             if why[1] == "" and strays.pop(ref, None) is not None:
                 meetings.alone.append(ref)
+    for ref, known in list(strays.items()):
+        if ref.side == "books" and str(books_key_of(known.raw, rooms.spec.books_key) or "").startswith(COPY):
+            work.asides.setdefault(ref, ("conflicts_clone", ""))
+            meetings.alone.append(strays.pop(ref).ref)
 
 
 def _by_our_keys(rooms: Rooms, work: EntityWork, meetings: Meetings, strays: dict[Ref, Known]) -> None:

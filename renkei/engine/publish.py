@@ -117,7 +117,7 @@ def _affected(rooms: Rooms, work: EntityWork, touched: set[str], today: date) ->
     holders = {
         Ref("crm", holder.module, holder.id)
         for ref, known in work.known.items()
-        if ref.side == "crm" and (holder := _holder(rooms, known.raw)) is not None
+        if ref.side == "crm" and (holder := holder_of(rooms, known.raw)) is not None
     }
     return found | {link.books.id for ref in holders if (link := ledger.link_of(name, ref)) is not None}
 
@@ -188,7 +188,7 @@ def _place(rooms: Rooms, work: EntityWork, found: Mapping[str, _Customer]) -> No
 # ---------------------------------------------------------------------------------------------------------------- rows
 
 
-def _holder(rooms: Rooms, row: Row) -> Ref | None:
+def holder_of(rooms: Rooms, row: Row) -> Ref | None:
     """The CRM record that a row of ours speaks of; None for a row of another connection or of nobody."""
     prefix, _, rest = str(row.get(rooms.summaries.key) or "").partition(":")
     module, _, rest = rest.partition(":")
@@ -211,13 +211,13 @@ def _rows(rooms: Rooms, work: EntityWork, customers: Mapping[str, _Customer], fo
     return {
         str(mirror.row[rooms.summaries.key]): mirror
         for mirror in found
-        if mirror.deleted_at is None and _holder(rooms, mirror.row) is not None
+        if mirror.deleted_at is None and holder_of(rooms, mirror.row) is not None
     }
 
 
 def holder_keys(rooms: Rooms, row: Row) -> tuple[tuple[str, str], ...]:
     """What finds the rows of a CRM record: ours alone."""
-    holder = _holder(rooms, row)
+    holder = holder_of(rooms, row)
     return () if holder is None else (("holder", str(holder)),)
 
 
@@ -299,7 +299,7 @@ def _plan_withdrawn(
     spoilt = {one.id for one in customers.values() if one.reason == "invoice_quarantined"}
     waiting = {str(link.crm) for link in rooms.ledger.links(rooms.spec.name, "books", "contacts", spoilt).values()}
     for key, mirror in sorted(rows.items()):
-        holder = _holder(rooms, mirror.row)
+        holder = holder_of(rooms, mirror.row)
         if key in kept or str(holder) in waiting:
             continue
         reason = "no_invoices" if str(holder) in places else "withdrawn"
@@ -362,7 +362,7 @@ def _say_rows(rooms: Rooms, work: EntityWork, draft: Draft) -> None:
         key = str(known.raw.get(rooms.summaries.key) or "")
         if known.deleted:
             draft.say(known, "skipped", "deleted")
-        elif _holder(rooms, known.raw) is None:
+        elif holder_of(rooms, known.raw) is None:
             draft.say(known, "skipped", "other_connection" if key.count(":") >= 3 else "not_ours")
         else:
             draft.say(known, "unchanged", "")
@@ -375,7 +375,7 @@ def _balances(rooms: Rooms, draft: Draft) -> dict[str, list[Decimal]]:
     now: dict[Ref, tuple[str, Decimal]] = {}
     for chunk in rooms.ledger.all_mirrors(rooms.spec.name, "crm", spec.receivables):
         for mirror in chunk:
-            if _holder(rooms, mirror.row) is not None:
+            if holder_of(rooms, mirror.row) is not None:
                 balance = summaries.read("balance", mirror.row.get(api["balance"])) or Decimal(0)
                 now[mirror.ref] = (str(mirror.row.get(api["currency"])), balance)
     for currency, balance in now.values():
@@ -436,7 +436,7 @@ def _published(rooms: Rooms, wanted: Iterable[str] | None) -> dict[tuple[str, st
         rows = list(ledger.mirrors(name, "crm", spec.receivables, {one for listed in ids.values() for one in listed}).values())
     found = {}
     for mirror in rows:
-        holder = _holder(rooms, mirror.row)
+        holder = holder_of(rooms, mirror.row)
         if holder is None or mirror.deleted_at is not None:
             continue
         shown = {one: summaries.read(one, mirror.row.get(api[one])) or Decimal(0) for one in ("invoiced", "balance")}

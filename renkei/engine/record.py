@@ -63,7 +63,7 @@ async def record(
             newest = max(stamps, default=None)
             full_at = now if item.complete else before.full_at if before else None
             rooms.ledger.put_watermark(name, Watermark(item.side, item.module, plan.entity, newest, plan.rules, full_at), run)
-    tied = {"tie_out": tie_out(rooms, plan, results)} if plan.entity == "summaries" and not work.braked else {}
+    tied = {"tie_out": tie_out(rooms, plan, results)} if "customers" in plan.facts and not work.braked else {}
     done = [action for action in plan.actions if action.payload and results.get(action.key, Result("failed", "")).outcome == ""]
     writes = {side: sum(1 for action in done if action.side == side) for side in ("crm", "books")}
     return {

@@ -61,6 +61,8 @@ async def resolve(rooms: Rooms, request: Request, world: World, work: EntityWork
         native.unblock(work, asked)
         for name in names:
             work.meetings[name] = match(rooms, world, work, name)
+    met = [evidence for meetings in work.meetings.values() for _, _, evidence, _ in meetings.pairs]
+    rules = replace(rules, rebuilt=work.rebuilt and "key" in met)
     await _fetch_details(rooms, world, work, _details_needed(world, work, rules))
     load_partners(rooms, world, work)  # of persons that came with the details
     _block_claimed(rooms, work, run)
@@ -76,7 +78,15 @@ async def resolve(rooms: Rooms, request: Request, world: World, work: EntityWork
 def plan_rules(rooms: Rooms, world: World, work: EntityWork) -> PlanRules:
     decisions, _ = decisions_of(rooms, work.entity)
     return PlanRules(
-        rooms.spec.name, work.settings, rooms.spec.crm_key, rooms.spec.books_key, world.lookups, work.rules, decisions
+        rooms.spec.name,
+        work.settings,
+        rooms.spec.crm_key,
+        rooms.spec.books_key,
+        world.lookups,
+        work.rules,
+        decisions,
+        rooms.spec.organization,
+        unsure=frozenset(hold.id for hold in rooms.ledger.open_holds(rooms.spec.name) if hold.detail.get("rebuilt")),
     )
 
 
@@ -218,8 +228,7 @@ def _plan_mapping(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
     for lefts, rights, scores in meetings.ambiguous:
         _plan_group(work, draft, rules, lefts, rights, scores)
     unread: set[str] = {item.side for item in work.lists if item.left}
-    waiting = {hold.record: hold for hold in rooms.ledger.open_holds(rooms.spec.name) if hold.question == "ambiguous"}
-    waiting |= {hold.record: hold for hold, one in rooms.ledger.decisions(rooms.spec.name) if one.choice.startswith("link ")}
+    waiting = _waiting(rooms)
     for ref in meetings.alone:
         if _still_asked(work, draft, work.known[ref], rules, meetings, waiting):
             continue
@@ -360,6 +369,13 @@ def _plan_group(
             draft.say(known, "skipped", "out_of_view")
 
 
+def _waiting(rooms: Rooms) -> dict[Ref, Hold]:
+    """Records that are asked about, or whose answer `link REF` waits to be carried out."""
+    ledger, name = rooms.ledger, rooms.spec.name
+    waiting = {hold.record: hold for hold in ledger.open_holds(name) if hold.question == "ambiguous"}
+    return waiting | {hold.record: hold for hold, one in ledger.decisions(name) if one.choice.startswith("link ")}
+
+
 def _still_asked(
     work: EntityWork, draft: Draft, known: Known, rules: PlanRules, meetings: Meetings, waiting: Mapping[Ref, Hold]
 ) -> bool:
@@ -495,12 +511,16 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
         _plan_group(work, draft, rules, lefts, rights, scores)
     counts: dict[str, int] = {}
     words = _words_of_customers(rooms, work, meetings.alone)
+    waiting = _waiting(rooms)
     for ref in meetings.alone:
         known = work.known[ref]
         if ref in work.quarantine:
             continue
         if _is_aside(work, ref):
             draft.say(known, "skipped", work.asides[ref][0])
+            continue
+        linked_already = any(one["reason"] == "linked" for one in meetings.taken.get(ref, ()))
+        if (ref in waiting or linked_already) and _still_asked(work, draft, known, rules, meetings, waiting):
             continue
         account = account_of(known.raw) if ref.side == "crm" else by_books.get(str(known.raw.get("contact_id")))
         if account in outside:

@@ -29,11 +29,13 @@ from renkei.engine.recall import recall, the_chosen
 from renkei.engine.record import record
 from renkei.engine.recover import recover
 from renkei.engine.resolve import resolve
+from renkei.engine.standing import require_open
 from renkei.engine.survey import survey
 from renkei.engine.validate import validate_arrival
 from renkei.engine.work import (
     ANEW,
     LOCK_TTL,
+    SWITCHED,
     SYNCED,
     EntityWork,
     Request,
@@ -120,13 +122,15 @@ async def run_sequence(rooms: Rooms, request: Request, stages: Stages = ENGINE) 
 
 
 async def in_a_run(rooms: Rooms, request: Request, kind: str, body: Callable[[Report, str], Awaitable[None]]) -> Report:
-    """Lock or claim, begin, do, seal and unlock, whatever happens in between. WrongEnvironment before any of it."""
+    """Lock or claim, begin, do, seal and unlock, whatever happens in between. WrongEnvironment before any of it, and what
+    `require_open` raises before the run begins."""
     require_named(rooms.spec, request)
     ledger, name, clock = rooms.ledger, rooms.spec.name, rooms.clock
     started, began, run = clock.now(), clock.elapsed(), clock.new_id()
     report = Report(run, name)
     _enter(rooms, request, run)
     try:
+        require_open(ledger, rooms.spec, request)
         configuration = ledger.save_configuration("connection", name, rooms.configuration)
         ledger.begin_run(Run(run, name, kind, request.flow, request.actor, started, request.full, configuration, rooms.code))
         note_typist(ledger, name, run, request.typist, request.actor, started)
@@ -179,6 +183,7 @@ async def _decide(
                 rooms.ledger.open_mirrors(rooms.spec.name, None, side=side, module="contact_persons")
     work = EntityWork(entity, request.full or bool(stale or anew) or None in marks, rules, settings_of(rooms.spec, entity))
     work.earlier = {one.entity: one for one in before}
+    work.rebuilt = SWITCHED in anew or (None in marks and not rooms.ledger.has_written(rooms.spec.name))
     if stale and not request.full:
         work.notes.append(f"{entity}: full compare, because mapping, view or policy changed")
     work.notes += [f"{entity}: full compare, because {ANEW[word]}" for word in sorted(anew) if not request.full]

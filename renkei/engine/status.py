@@ -14,6 +14,7 @@ from renkei.core.connection import ConnectionSpec
 from renkei.core.ports import Ledger
 from renkei.core.records import OPEN_OUTCOMES, Run
 from renkei.core.values import time_text
+from renkei.engine.standing import former_organization
 
 BATCHES = frozenset({"sync", "apply", "publish"})
 LEFT = ("budget", "native_pair_unread")  # reasons of rows that the day's calls left
@@ -23,6 +24,9 @@ LOOK_BACK = 500  # runs: a week of hourly ones and what people did in between
 def status(ledger: Ledger, spec: ConnectionSpec, now: datetime) -> dict[str, Any]:
     """How a connection stands. Times are ISO text in UTC; `calls.day` and `backlog.done` are days of the connection's zone.
 
+    state             active, paused or disconnected; since when, by whom and why, null where nobody ever said
+    next              null while runs are refused
+    organization      the one declared, and `former`: the one that the ledger knows, where that is another; runs are refused then
     last, last_full   the newest batch that ended, and the newest full one; null when there is none among the last 500 runs
     at_work           who holds the connection's lock now, or null
     crashed           runs that never ended and are not at work: the next run recovers them
@@ -37,11 +41,23 @@ def status(ledger: Ledger, spec: ConnectionSpec, now: datetime) -> dict[str, Any
     counts = ledger.open_counts(spec.name)
     calls = _calls(ledger, spec, ended, now)
     at_work = _at_work(ledger, spec.name, now)
+    state = ledger.state(spec.name)
+    former = former_organization(ledger, spec)
     return {
         "connection": spec.name,
+        "state": {
+            "state": state.state if state else "active",
+            "since": state and time_text(state.at),
+            "by": state and state.actor,
+            "reason": state and state.reason,
+        },
+        "organization": {"declared": spec.organization, "former": former and former[0]},
         "last": _run(next(iter(ended), None)),
         "last_full": _run(next((one for one in ended if one.full), None)),
-        "next": {"hourly": next_time(spec.hourly, spec.time_zone, now), "nightly": next_time(spec.nightly, spec.time_zone, now)},
+        "next": {
+            name: None if former or (state and state.state != "active") else next_time(cron, spec.time_zone, now)
+            for name, cron in (("hourly", spec.hourly), ("nightly", spec.nightly))
+        },
         "at_work": at_work,
         "crashed": [
             {"run": one.id, "kind": one.kind, "started": time_text(one.started)}

@@ -33,19 +33,32 @@ async def survey(rooms: Rooms, request: Request, run: str) -> World:
     wanted = _modules(rooms)
     fresh = stored is not None and now - stored[1] < LASTS and content["asked"] == wanted
     if request.full or not fresh:
-        seen = await _ask(rooms, wanted)
-        if content and content["crm"]["id"] != seen["crm"]["id"]:
-            raise WrongOrganization(
-                "crm",
-                f"the token belongs to the organisation {seen['crm']['id']} ({seen['crm']['name']}), former runs of "
-                f"{name} worked with {content['crm']['id']} ({content['crm']['name']}).",
-                fix="Use a token of the former organisation, or make a connection of another name for this one.",
-            )
+        seen = await look(rooms)
         if seen != content or stored is None or now - stored[1] > LASTS / 2:
             ledger.put_survey(name, seen, run, now)
         content = seen
     require_kind(rooms.spec, Organization(**content["crm"]))
-    return _world(rooms, content)
+    return world_of(rooms, content)
+
+
+async def look(rooms: Rooms) -> dict[str, Any]:
+    """Both organisations as their APIs describe them now. WrongOrganization where the CRM is another one than before."""
+    seen = await _ask(rooms, _modules(rooms))
+    stored = rooms.ledger.survey(rooms.spec.name)
+    if stored is not None:
+        require_same_crm(rooms.spec.name, stored[0]["crm"], Organization(**seen["crm"]))
+    return seen
+
+
+def require_same_crm(connection: str, before: Mapping[str, Any], now: Organization) -> None:
+    """WrongOrganization where the CRM is not the one that former runs of this connection wrote to."""
+    if before["id"] != now.id:
+        raise WrongOrganization(
+            "crm",
+            f"the token belongs to the organisation {now.id} ({now.name}), former runs of {connection} worked with "
+            f"{before['id']} ({before['name']}).",
+            fix="Use a token of the former organisation, or make a connection of another name for this one.",
+        )
 
 
 def _modules(rooms: Rooms) -> dict[str, Any]:
@@ -72,7 +85,8 @@ async def _ask(rooms: Rooms, wanted: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _world(rooms: Rooms, seen: Mapping[str, Any]) -> World:
+def world_of(rooms: Rooms, seen: Mapping[str, Any]) -> World:
+    """What a survey says, for this connection. FieldMissing for a field that is mapped, not optional and not there."""
     mappings = {
         name: _fitting(rooms, seen, rooms.mappings[name])
         for name in sorted({name for entity in SYNCED for name in mappings_of(rooms.spec, entity)})

@@ -29,8 +29,12 @@ OVERLAP_ROWS = {"crm": 1500, "books": 150}
 MOST_ABSENCES = 200
 
 # What stands in place of a watermark's rules where every record is to be compared anew, though the rules are the same.
-ERASED = "erased"
-ANEW = {ERASED: "a record's contents were erased"}
+ERASED, RESUMED, SWITCHED = "erased", "resumed", "switched"
+ANEW = {
+    ERASED: "a record's contents were erased",
+    RESUMED: "the connection was resumed",
+    SWITCHED: "its Books organisation was changed",
+}
 
 
 @dataclass(slots=True)
@@ -106,6 +110,7 @@ class EntityWork:
     draft: Draft | None = None
     details: int = 0
     known_before: dict[tuple[Side, str], int] = field(default_factory=dict)
+    rebuilt: bool = False  # links come from keys or from aside: the ledger may not know all that was decided before
     notes: list[str] = field(default_factory=list)
     plan: EntityPlan | None = None
     written: dict[str, Row] = field(default_factory=dict)  # Books customers as the answers to our writes showed them

@@ -9,13 +9,14 @@ from renkei.ledger.documents import Calls, Documents, Tokens
 from renkei.ledger.erasing import Erasing
 from renkei.ledger.evidence import new_salt
 from renkei.ledger.holds import Holds
+from renkei.ledger.life import Life
 from renkei.ledger.links import Links
 from renkei.ledger.migrate import migrate, revision
 from renkei.ledger.runs import Runs
 from renkei.ledger.verify import Verifying
 
 
-class SqlLedger(Runs, Holds, Links, Erasing, Verifying, Documents, Calls, Tokens):
+class SqlLedger(Runs, Life, Holds, Links, Erasing, Verifying, Documents, Calls, Tokens):
     """One connection to a ledger that has been migrated. Belongs to one event loop; `close()` when done.
 
     `salt` gives random bytes for the hashes of details; they come from the system, never from the run's own chance,

@@ -25,7 +25,7 @@ from renkei.ledger.tables import LIVE, bases, link_history, links
 
 _CHUNK = 2000
 _LINK_FIELDS = (
-    "entity", "mapping", "crm_module", "crm_id", "books_module", "books_id", "since", "evidence", "state", "dead",
+    "entity", "mapping", "crm_module", "crm_id", "books_module", "books_id", "since", "evidence", "state", "dead", "organization",
 )  # fmt: skip
 _BASE_FIELDS = ("crm", "books", "crm_stamp", "books_stamp", "crm_wrote", "books_wrote")
 
@@ -133,6 +133,7 @@ def _link_row(connection: str, link: Link) -> dict[str, str | None]:
         "evidence": link.evidence,
         "state": link.state,
         "dead": link.dead,
+        "organization": link.organization,
     }
 
 
@@ -151,6 +152,7 @@ def _link_of_row(row: dict[str, Any]) -> Link:
         evidence=row["evidence"],
         state=row["state"],
         dead=row["dead"],
+        organization=row.get("organization"),  # history rows of before it was kept lack it
     )
 
 

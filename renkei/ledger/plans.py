@@ -114,6 +114,11 @@ class Plans(Database):
                 )
                 self._write(update(approvals).where(approvals.c.number == number).values(last_used=moment_text(now)))
 
+    def end_approvals(self, connection: str) -> None:
+        """No approval given so far counts any more; who gave it stays."""
+        numbers = select(approvals.c.number).where(approvals.c.connection == connection)
+        self._write(delete(approved_keys).where(approved_keys.c.approval.in_(numbers)))
+
     # ---------------------------------------------------------------------------------------------------- journal
 
     def intend(self, connection: str, intents: Sequence[Intent], now: datetime) -> None:
@@ -155,6 +160,10 @@ class Plans(Database):
                 update(intents).where(intents.c.id == bindparam("the_id")).values(answer=bindparam("new_answer")),
                 [{"the_id": key, "new_answer": exact_text(answer)} for key, answer in (answers or {}).items() if key in found],
             )
+
+    def has_written(self, connection: str) -> bool:
+        """Whether any run of it ever tried to."""
+        return self._scalar(select(intents.c.number).where(intents.c.connection == connection).limit(1)) is not None
 
     def open_intents(self, connection: str) -> list[Intent]:
         """In state intended, sent or unknown, oldest first."""

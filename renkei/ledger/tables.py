@@ -27,7 +27,9 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 # Tables that hold evidence: no row is ever changed or removed.
-APPEND_ONLY = ("outcomes", "outcome_records", "seals", "decisions", "link_history", "configurations", "erasures")
+APPEND_ONLY = (
+    "outcomes", "outcome_records", "seals", "decisions", "link_history", "configurations", "erasures", "connection_states",
+)  # fmt: skip
 
 metadata = MetaData(
     naming_convention={
@@ -107,6 +109,19 @@ configurations = Table(
     _text("content"),
     PrimaryKeyConstraint("hash"),
 )
+
+connection_states = Table(
+    "connection_states",
+    metadata,
+    _serial("number"),
+    _text("connection"),
+    _text("state"),  # active | paused | disconnected
+    _text("actor"),
+    _text("reason"),
+    _text("run"),
+    _text("at"),
+)
+Index("ix_connection_states_connection", connection_states.c.connection)
 
 surveys = Table(
     "surveys",
@@ -237,6 +252,7 @@ links = Table(
     _text("evidence"),
     _text("state"),
     _text("dead", null=True),
+    _text("organization", null=True),  # of a link kept aside
     PrimaryKeyConstraint("connection", "id"),
 )
 # The literal, never a parameter: only then do the databases use the partial indexes below.

@@ -16,7 +16,9 @@ from renkei.cli.main import app
 
 PAGE = (HOME / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0]: part for part in re.split(r"^### renkei ", PAGE, flags=re.MULTILINE)[1:]}
-NEEDS_SYSTEMS = {"connect", "deploy", "doctor", "plan", "apply", "sync", "publish", "demo", "sandbox"}
+NEEDS_SYSTEMS = {
+    "connect", "deploy", "doctor", "plan", "apply", "sync", "publish", "demo", "sandbox", "disconnect", "switch-organization",
+}  # fmt: skip
 EXAMPLES = [line.strip() for line in re.findall(r"^    renkei .*$", PAGE, flags=re.MULTILINE) if "[" not in line]
 
 
@@ -60,6 +62,8 @@ def test_an_example_runs_on_the_demos_ledger(
     monkeypatch.chdir(tmp_path)
     if "import links.csv" in example:
         office.asked("links", "export", "links.csv")
+    if "resume" in example:
+        office.asked("pause", "--reason", "an audit")
     if "restore" in example:
         office.asked("ledger", "backup", "ledger.backup")
     newest = office.asked("runs")["runs"][0]["run"]

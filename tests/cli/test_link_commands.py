@@ -10,7 +10,7 @@ from office import Office
 def test_links_alone_lists_them(office: Office) -> None:
     found = office.asked("links")["links"]
     assert found == office.asked("links", "list")["links"] and len(found) > 50
-    assert set(found[0]) == {"id", "entity", "mapping", "crm", "books", "since", "evidence", "state", "dead"}
+    assert set(found[0]) == {"id", "entity", "mapping", "crm", "books", "since", "evidence", "state", "dead", "organization"}
     assert found[0]["books"] in office.renkei("links").out
 
 

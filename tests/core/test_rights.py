@@ -45,7 +45,8 @@ MAY = {
     "links export": "operator auditor", "links import": "operator approver", "ledger verify": "operator auditor",
     "ledger backup": "operator auditor", "ledger migrate": "operator", "ledger restore": "",
     "ledger erase": "auditor",
-    "connect": "", "switch-organization": "", "disconnect": "", "pause": "operator", "resume": "operator", "deploy": "operator",
+    "connect": "", "switch-organization": "", "disconnect": "", "pause": "operator", "resume": "operator",
+    "resume --reconnect": "", "deploy": "operator",
     "flow hourly": "operator", "flow nightly": "operator", "flow record": "operator", "flow apply": "operator",
     "flow fleet": "operator",
     "watch": "viewer mapper operator approver auditor",
@@ -73,7 +74,7 @@ def test_a_role_may_do_what_people_expect_of_it_and_nothing_else(command: str, r
             assert denied.value.exit_code == 3 and "os:ada (administrator)" in denied.value.fix
 
 
-@pytest.mark.parametrize("command", [*MAY, *FREE])
+@pytest.mark.parametrize("command", [*MAY, *sorted(FREE)])
 def test_an_administrator_may_do_everything_and_a_stranger_nothing_that_needs_a_right(command: str) -> None:
     words, _, option = command.partition(" --")
     options = [f"--{option}"] if option else []

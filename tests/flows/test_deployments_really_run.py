@@ -24,7 +24,9 @@ from postgres import PostgresServer
 
 from flows.up import Up, up
 from renkei.core.records import Run
-from renkei.house import Settings, open_ledger_of
+from renkei.engine.acts import Act
+from renkei.engine.life import pause, resume
+from renkei.house import Settings, SystemClock, load_project, open_ledger_of
 from renkei.sandbox.seeds import load
 from renkei.sandbox.serve import running
 from renkei.sandbox.world import World
@@ -210,6 +212,19 @@ def test_of_two_batches_at_once_one_runs_and_the_other_says_why_not_while_one_re
     assert alone["state_type"] == "COMPLETED"
     assert deployed.row(alone).totals["entities"]["customers"]["extracted"]["crm"] == 1
     assert deployed.ledger.verify().broken is None
+
+
+def test_while_it_is_paused_a_slot_ends_as_skipped_and_leaves_a_run_that_names_the_pause(deployed: Deployed) -> None:
+    spec = load_project(Settings.from_environment(deployed.here.environ)).connection("demo")
+    act = Act(deployed.ledger, SystemClock(), "demo", "Sato", {}, "0.1.0")
+    said = pause(act, spec, "an audit")
+    try:
+        ended, left = deployed.run("hourly/demo")
+    finally:
+        resume(act, spec)
+    assert (ended["state_name"], left.status, left.totals) == ("Skipped", "skipped", {"instead": said["run"]})
+    (note,) = deployed.ledger.outcomes(left.id)
+    assert "by Sato: an audit" in note.reason and deployed.ledger.verify().broken is None
 
 
 NORTH = """

@@ -31,7 +31,7 @@ def link(name: str, crm: int, books: int, state: str = "live", **more: object) -
 
 def line(crm: str = "crm:Accounts:1", books: str = "books:contacts:11", **cells: str) -> str:
     row = {"connection": "acme", "id": "", "entity": "customers", "mapping": "accounts", "since": "", "evidence": "", "state": "",
-           "dead": "", "crm": crm, "books": books, **cells}  # fmt: skip
+           "dead": "", "organization": "", "crm": crm, "books": books, **cells}  # fmt: skip
     return ",".join(row[name] for name in COLUMNS)
 
 
@@ -46,15 +46,16 @@ def faults(ledger: SqlLedger, *lines: str) -> list[str]:
 
 
 def test_the_table_is_sorted_and_has_the_same_bytes_in_whatever_order_links_were_made(ledger: SqlLedger) -> None:
-    for one in (link("L2", 2, 12, "ended", dead="crm"), link("L9", 1, 11), link("L1", 3, 13, "aside")):
+    aside = link("L1", 3, 13, "aside", organization="60099999999")
+    for one in (link("L2", 2, 12, "ended", dead="crm"), link("L9", 1, 11), aside):
         ledger.put_links("acme", [one], "R1", NOW)
     ledger.put_links("other", [link("L3", 4, 14)], "R1", NOW)
     text, count = exported(ledger, "acme")
     assert (count, text.splitlines()) == (3, [
         HEAD,
-        "acme,L9,customers,accounts,crm:Accounts:1,books:contacts:11,2026-11-24T02:00:00+00:00,policy,live,",
-        "acme,L2,customers,accounts,crm:Accounts:2,books:contacts:12,2026-11-24T02:00:00+00:00,policy,ended,crm",
-        "acme,L1,customers,accounts,crm:Accounts:3,books:contacts:13,2026-11-24T02:00:00+00:00,policy,aside,",
+        "acme,L9,customers,accounts,crm:Accounts:1,books:contacts:11,2026-11-24T02:00:00+00:00,policy,live,,",
+        "acme,L2,customers,accounts,crm:Accounts:2,books:contacts:12,2026-11-24T02:00:00+00:00,policy,ended,crm,",
+        "acme,L1,customers,accounts,crm:Accounts:3,books:contacts:13,2026-11-24T02:00:00+00:00,policy,aside,,60099999999",
     ])  # fmt: skip
 
 
@@ -121,6 +122,7 @@ def test_every_fault_is_told_with_its_line_and_nothing_is_written(ledger: SqlLed
         line("crm:Accounts:8", "books:contacts:11"),
         line("crm:Accounts:7", "books:contacts:18"),
         line("crm:Accounts:9", "books:contacts:19", id="L1"),
+        line("crm:Accounts:10", "books:contacts:20", state="aside"),
     )
     assert found == [
         "links.csv:3:1: the connection is 'other', this is 'acme'",
@@ -134,16 +136,18 @@ def test_every_fault_is_told_with_its_line_and_nothing_is_written(ledger: SqlLed
         "links.csv:8:1: dead is 'both'; use one of crm, books, or leave it empty",
         "links.csv:8:1: since is '2026-11-23'; write a time as 2026-11-23T01:02:03+00:00",
         "links.csv:8:1: state is 'alive'; use one of live, aside, ended",
-        "links.csv:9:1: 3 cells; 10 are right",
+        "links.csv:9:1: 3 cells; 11 are right",
         "links.csv:10:1: books:contacts:11 stands in line 2 already",
         "links.csv:11:1: crm:Accounts:7 is linked in the ledger: crm:Accounts:7 with books:contacts:17 (link L1)",
         "links.csv:12:1: link L1 is in the ledger as crm:Accounts:7 with books:contacts:17, live",
+        "links.csv:13:1: a link kept aside, and no other, names the Books organisation that it belongs to",
     ]
     assert [one["id"] for one in links(ledger, "acme")] == ["L1"] and ledger.runs("acme") == []
 
 
 def test_an_ended_link_may_share_its_record_with_a_live_one(ledger: SqlLedger) -> None:
-    bring(ledger, line(), line(books="books:contacts:12", state="ended"), line(books="books:contacts:13", state="aside"))
+    aside = line(books="books:contacts:13", state="aside", organization="600")
+    bring(ledger, line(), line(books="books:contacts:12", state="ended"), aside)
     assert [one["state"] for one in links(ledger, "acme")] == ["live", "ended", "aside"]
 
 

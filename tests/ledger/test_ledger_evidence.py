@@ -16,7 +16,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from renkei.core.errors import Bug
-from renkei.core.records import Change, Decision, OutcomeRow
+from renkei.core.records import Change, ConnectionState, Decision, OutcomeRow
 from renkei.core.values import MISSING, Ref, canonical_json
 from renkei.ledger import SqlLedger, open_ledger
 from renkei.ledger.evidence import plain_json
@@ -152,6 +152,7 @@ def test_the_database_itself_refuses_to_change_evidence(ledger: SqlLedger, raw: 
     ledger.put_holds("acme", [a_hold("H1", account(1))], "R1", NOW)
     ledger.decide("acme", [Decision("H1", "create", "new", "tanaka", NOW)])
     ledger.save_configuration("connection", "acme", {"a": 1})
+    ledger.put_state("acme", ConnectionState("paused", "tanaka", "an audit", "R1", NOW))
     with raw.begin() as connection:
         connection.execute(text("INSERT INTO erasures VALUES ('R1', 3, 'tanaka', 'asked', 'now')"))
         column = connection.execute(text(f"SELECT * FROM {table}")).mappings().first()
