@@ -20,6 +20,7 @@ help:  ## list these recipes
 
 install: $(INSTALLED)  ## create .venv from the hashed lock; done again only when a lock or pyproject.toml changes
 
+# The lock is its own constraint: without it pip looks for `sqlalchemy[asyncio]` beyond the version that is pinned.
 $(INSTALLED): requirements-dev.lock requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "renkei needs Python 3.11 or newer: make install PYTHON=python3.12" >&2; exit 1; }
@@ -28,7 +29,8 @@ $(INSTALLED): requirements-dev.lock requirements.lock pyproject.toml
 	@echo "Installing what requirements-dev.lock names into .venv; the first time takes a few minutes."
 	@{ test -x $(BIN)/uv \
 	     && $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock; } \
-	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	       -r requirements-dev.lock -c requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
