@@ -52,7 +52,7 @@ class Erasing(Mirrors, Plans):
         with self.transaction():
             if self.is_sqlite:
                 self.perform(text("PRAGMA secure_delete=ON"))
-            seen = self._erase_mirrors(connection, refs, needles)
+            seen = sum(self._erase_mirrors(one, refs, needles) for one in self._with_put_by(connection))
             return {
                 "evidence": self._erase_contents(connection, refs, needles, run, who, why, now),
                 "mirrors": seen,
@@ -66,9 +66,11 @@ class Erasing(Mirrors, Plans):
     def values_kept(self, connection: str, refs: Collection[Ref]) -> list[Any]:
         """Everything that mirrors, bases and evidence hold of these records, as it was stored: to find their values in."""
         found: list[Any] = []
+        places = self._with_put_by(connection)
         for ref in refs:
-            for row in self._read(select(mirrors.c.content, mirrors.c.detail).where(_mirror_of(connection, ref))):
-                found += [value_of(row.content), value_or_none(row.detail)]
+            for place in places:
+                for row in self._read(select(mirrors.c.content, mirrors.c.detail).where(_mirror_of(place, ref))):
+                    found += [value_of(row.content), value_or_none(row.detail)]
             for row in self._read(
                 select(bases.c.crm, bases.c.books).select_from(_BASES_OF_LINKS).where(_linked(connection, ref))
             ):
@@ -101,6 +103,11 @@ class Erasing(Mirrors, Plans):
         else:
             for name in _REWRITTEN:
                 self.perform(text(f"VACUUM (FULL) {name}"))
+
+    def _with_put_by(self, connection: str) -> list[str]:
+        """The connection, and under which names its former Books organisations rest (renkei/ledger/life.py)."""
+        resting = mirrors.c.connection.startswith(f"{connection}@", autoescape=True)
+        return [connection, *sorted(row[0] for row in self._read(select(mirrors.c.connection).where(resting).distinct()))]
 
     def _mentions(self, column: ColumnElement[Any], needles: Iterable[str]) -> ColumnElement[bool]:
         """The column's text holds one of these texts."""

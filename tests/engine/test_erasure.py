@@ -22,9 +22,11 @@ from renkei.core.records import Hold, QuarantineRow
 from renkei.core.values import Ref
 from renkei.engine.acts import Act
 from renkei.engine.erase import erase
+from renkei.engine.life import plan_withdrawal, switch_organization
 from renkei.engine.why import story
-from renkei.engine.work import LOCK_TTL
+from renkei.engine.work import LOCK_TTL, Request
 from renkei.house import open_ledger_of
+from renkei.sandbox.books.state import SECOND
 
 __all__ = ["ledger_url", "migrated_template", "postgres_server"]
 
@@ -201,3 +203,15 @@ async def test_a_record_that_nobody_knows_and_a_blank_reason_are_refused(company
         erase_it(company, Ref("crm", "Contacts", "999"))
     with pytest.raises(AskedWrongly, match="reason"):
         erase(act(company), company.settings.data, {}, Ref("crm", "Contacts", "999"), " ")
+
+
+async def test_what_is_kept_aside_for_a_former_organisation_is_erased_too(company: Company) -> None:
+    person, _ = await with_a_past(company)
+    company.spec = dataclasses.replace(company.spec, organization=SECOND)
+    request = Request(kind="switch-organization", actor="Kato")
+    async with company.rooms() as rooms:
+        await switch_organization(rooms, request, await plan_withdrawal(rooms, request))
+    aside = f"demo@{company.world.organization}"
+    assert any(EMAIL in str(one) for chunk in company.ledger.all_mirrors(aside, "books", "contacts") for one in chunk)
+    erase_it(company, person)
+    assert found(company) == set() and company.ledger.verify().broken is None

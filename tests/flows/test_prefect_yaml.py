@@ -14,7 +14,8 @@ from prefect import Flow
 from flows.deploying import deploy
 from renkei.core.deployments import FLEET, FLOWS, POOL, Wanted, wanted_of
 from renkei.core.errors import RenkeiError, WrongEnvironment
-from renkei.house import Settings, deployable, load_project
+from renkei.engine.life import pause, resume
+from renkei.house import Settings, deployable, due_batches, load_project, open_desk
 
 HOME = Path(__file__).parents[2]
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((HOME / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
@@ -61,6 +62,19 @@ def test_writing_to_production_by_schedule_needs_that_word_and_keeps_it_in_the_d
     (spec,), known, inactive = deployable(settings, ["demo"], "production")
     assert (known, inactive) == ({"demo"}, set())
     assert {one.parameters["environment"] for one in wanted_of(spec)} == {"production"}
+
+
+def test_the_schedules_of_a_paused_connection_stand_still_and_the_fleet_and_the_watch_leave_it_alone(tmp_path: Path) -> None:
+    text = (HOME / "connections" / "demo.yaml").read_text(encoding="utf-8")
+    (tmp_path / "demo.yaml").write_text(text, encoding="utf-8")
+    environ = {"RENKEI_CONNECTIONS": str(tmp_path), "RENKEI_LEDGER_URL": f"sqlite:///{tmp_path}/renkei.db"}
+    settings = Settings.from_environment(environ, HOME)
+    assert due_batches(settings, "due", None) == {"demo": "nightly"}
+    with open_desk(environ, "demo") as desk:
+        pause(desk.act("Sato"), desk.spec, "an audit")
+        assert deployable(settings, None)[2] == {"demo"} and due_batches(settings, "due", None) == {}
+        resume(desk.act("Sato"), desk.spec)
+    assert deployable(settings, None)[2] == set() and due_batches(settings, "due", None) == {"demo": "nightly"}
 
 
 def test_every_flow_is_deployed() -> None:
