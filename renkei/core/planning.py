@@ -159,9 +159,17 @@ class Draft:
 
 
 def plan_linked(
-    draft: Draft, spec: MappingSpec, pair: LinkedPair, rules: PlanRules, *, parent: Ref | None = None, kept: bool = False
+    draft: Draft,
+    spec: MappingSpec,
+    pair: LinkedPair,
+    rules: PlanRules,
+    *,
+    parent: Ref | None = None,
+    kept: bool = False,
+    copy: Ref | None = None,
 ) -> None:
-    """One linked pair. `parent`: the Books contact of a person, for its calls. `kept`: by the built-in integration."""
+    """One linked pair. `parent`: the Books contact of a person, for its calls. `kept`: by the built-in integration. `copy`:
+    another person there who says what this one says, who is the copy where one is to be kept."""
     crm, books = pair.crm, pair.books
     if crm.deleted or books.deleted:
         _plan_dead(draft, spec, pair, rules)
@@ -184,7 +192,9 @@ def plan_linked(
         books.stamp if books.stamp != pair.books_stamp else None,
     )
     steps = resolve_pair(spec, crm.values, books.values, pair.crm_base, pair.books_base, policy, field_same, edited_at)
-    _carry_out_steps(draft, spec, crm, books, steps, rules, link_id=pair.link.id, evidence="", parent=parent, kept=kept)
+    _carry_out_steps(
+        draft, spec, crm, books, steps, rules, link_id=pair.link.id, evidence="", parent=parent, kept=kept, copy=copy
+    )
 
 
 def plan_duplicate(
@@ -402,6 +412,7 @@ def _carry_out_steps(
     evidence: str,
     parent: Ref | None,
     kept: bool,
+    copy: Ref | None = None,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Turn the field steps of one pair into at most one write a side, holds, an agreement and both rows' words.
@@ -416,8 +427,10 @@ def _carry_out_steps(
     to_books = by_effect.get("write_books", []) + by_effect.get("copy", [])
     to_crm = by_effect.get("write_crm", [])
     actions: list[str] = []
-    if by_effect.get("copy"):
-        actions.append(_copy_books_version(draft, spec, crm, books, link_id, rules))
+    if by_effect.get("copy") and copy is not None:
+        draft.asides.append((copy, "conflicts_clone", ""))
+    elif by_effect.get("copy"):
+        actions.append(_copy_books_version(draft, spec, books, link_id, rules, parent))
     first = tuple(actions)
     actions += _link_or_write_crm(draft, spec, crm, books, to_crm, rules, link_id, evidence)
     if to_books:  # after the copy, and after the link where this plan makes it; another field's write may fail by itself
@@ -542,13 +555,15 @@ def renamed_label(raw: Row, old: str, new: str) -> str | None:
     return None
 
 
-def _copy_books_version(draft: Draft, spec: MappingSpec, crm: Known, books: Known, link_id: str, rules: PlanRules) -> str:
+def _copy_books_version(draft: Draft, spec: MappingSpec, books: Known, link_id: str, rules: PlanRules, parent: Ref | None) -> str:
     """Keep what Books said as a record of its own, set aside; then the CRM's values may win."""
     values = {name: value for name, value in books.values.items() if not blank(value)}
     payload = dict(write_fields(spec, "books", values, None, rules.lookups))
     token = content_hash([link_id, books.hash])[:12]
     if spec.books_module in KEYED_BOOKS_MODULES:
         _add_custom_field(payload, rules.books_key, COPY + token)
+    if parent is not None:
+        payload["contact_id"] = parent.id
     suffix = f" ({token[:6]})"
     if spec.books_module == "contacts":
         payload["contact_name"] = books.label[: 200 - len(suffix)] + suffix

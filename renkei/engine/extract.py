@@ -153,7 +153,7 @@ async def read_list(rooms: Rooms, request: Request, world: World, work: EntityWo
         _store(rooms, work, reading, run)
     gone = await _gone(rooms, world, work, reading, since)
     if gone:
-        ledger.mark_deleted(name, side, module, gone, rooms.clock.now())
+        mark_gone(rooms, side, module, gone)
     made = calls().get("read", 0) - before
     work.lists.append(ListRead(side, module, reading.complete, reading.rows, made, since, reading.newest, reading.served_at))
     ledger.add_snapshot(
@@ -165,6 +165,15 @@ async def read_list(rooms: Rooms, request: Request, world: World, work: EntityWo
         },
     )  # fmt: skip
     rooms.progress("extract", work.entity, reading.rows, None)
+
+
+def mark_gone(rooms: Rooms, side: Side, module: str, ids: Sequence[str]) -> None:
+    """These records are no more; a Books customer takes its persons with it."""
+    ledger, name, now = rooms.ledger, rooms.spec.name, rooms.clock.now()
+    ledger.mark_deleted(name, side, module, ids, now)
+    if (side, module) == ("books", "contacts"):
+        persons = ledger.by_keys(name, "books", "contact_persons", [("parent", one) for one in ids])
+        ledger.mark_deleted(name, "books", "contact_persons", sorted({one for found in persons.values() for one in found}), now)
 
 
 def overlap_start(rooms: Rooms, side: Side, module: str, newest: datetime) -> datetime:

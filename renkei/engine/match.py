@@ -169,7 +169,8 @@ def _decided(rooms: Rooms, world: World, work: EntityWork, meetings: Meetings, s
 
 
 def _take_aside(rooms: Rooms, work: EntityWork, meetings: Meetings, strays: dict[Ref, Known]) -> None:
-    """Note what is set aside; what waits there for a person meets nobody. A conflict's copy says so itself, by its key."""
+    """Note what is set aside, by earlier runs or by this plan so far; what waits there for a person meets nobody. A
+    conflict's copy says so itself, by its key."""
     by_list: dict[tuple[Side, str], list[str]] = {}
     for ref in (*strays, *meetings.alone, *(one for pair in meetings.pairs for one in pair[:2])):
         by_list.setdefault((ref.side, ref.module), []).append(ref.id)
@@ -177,12 +178,12 @@ def _take_aside(rooms: Rooms, work: EntityWork, meetings: Meetings, strays: dict
         for row_id, why in rooms.ledger.asides(rooms.spec.name, side, module, ids).items():
             ref = Ref(side, module, row_id)
             work.asides[ref] = why
-            if why[1] == "" and strays.pop(ref, None) is not None:
-                meetings.alone.append(ref)
-    for ref, known in list(strays.items()):
+    for ref, known in strays.items():
         if ref.side == "books" and str(books_key_of(known.raw, rooms.spec.books_key) or "").startswith(COPY):
             work.asides.setdefault(ref, ("conflicts_clone", ""))
-            meetings.alone.append(strays.pop(ref).ref)
+    for ref in [ref for ref in strays if work.asides.get(ref, ("", "may meet"))[1] == ""]:
+        strays.pop(ref)
+        meetings.alone.append(ref)
 
 
 def _by_our_keys(rooms: Rooms, work: EntityWork, meetings: Meetings, strays: dict[Ref, Known]) -> None:

@@ -28,7 +28,7 @@ from renkei.core.planning import (
 from renkei.core.records import Hold, Link, Mirror, MirrorRow, QuarantineRow, Row
 from renkei.core.values import MISSING, Ref, Side, content_hash, row_digest
 from renkei.engine import native
-from renkei.engine.extract import keys_by_row, stamp_of
+from renkei.engine.extract import keys_by_row, mark_gone, stamp_of
 from renkei.engine.match import Meetings, decisions_of, match
 from renkei.engine.publish import resolve_summaries
 from renkei.engine.recall import load, load_partners, take_mirrors
@@ -141,7 +141,7 @@ async def _fetch_details(rooms: Rooms, world: World, work: EntityWork, refs: lis
             elif isinstance(answer, BaseException):
                 raise answer
             elif answer is None:
-                rooms.ledger.mark_deleted(rooms.spec.name, "books", "contacts", [ref.id], rooms.clock.now())
+                mark_gone(rooms, "books", "contacts", [ref.id])
                 work.known[ref].deleted = True
             else:
                 got.append((ref, answer))
@@ -262,6 +262,7 @@ def _plan_link(
     moved: bool = False,
     parent: Ref | None = None,
     by_native: bool = False,
+    copy: Ref | None = None,
 ) -> None:
     """A linked pair. `moved`: a person whose account is no longer its customer's; a loose contact that got an account is
     told by its link's mapping. Both keep their customer until a person decides. `by_native`: the built-in integration keeps
@@ -280,7 +281,7 @@ def _plan_link(
         if set(known.values) != {item.name for item in spec.fields}:
             known.values = map_record(known.raw, spec, known.ref.side, rules.lookups)
     keeps = by_native if parent is not None else kept(books.raw, crm.ref, rooms.spec.native)
-    plan_linked(draft, spec, _pair_of(work, spec, rules, link, crm, books), rules, parent=parent, kept=keeps)
+    plan_linked(draft, spec, _pair_of(work, spec, rules, link, crm, books), rules, parent=parent, kept=keeps, copy=copy)
 
 
 def _keeps_customer(rooms: Rooms, draft: Draft, link: Link, crm: Known, books: Known, rules: PlanRules) -> bool:
@@ -481,6 +482,7 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
     """Contacts of accounts and contact persons of their customers, once the customers are decided."""
     spec = world.mappings["persons"]
     accounts = _parents(rooms, work, draft)
+    strangers = _strangers(work) if rules.settings.conflicts == "clone" else {}
     by_books = {books: account for account, (books, _) in accounts.items()}
     outside = _out_of_view(rooms, world, work, accounts)
     by_native = _kept_customers(rooms, world, work, accounts)
@@ -496,7 +498,11 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
             continue
         moved = link.mapping == "persons" and by_books.get(parent.id) not in (None, account)
         keeps = parent.id in by_native
-        _plan_link(rooms, world, work, draft, spec, link, crm, books, rules, moved=moved, parent=parent, by_native=keeps)
+        copy = next((one.ref for one in strangers.get(parent.id, ()) if one.values == books.values), None)
+        _plan_link(
+            rooms, world, work, draft, spec, link, crm, books, rules, moved=moved, parent=parent, by_native=keeps, copy=copy
+        )
+    work.asides.update({ref: (why, mark) for ref, why, mark in draft.asides if ref.module == "contact_persons"})
     meetings = match(rooms, world, work, "persons", by_books)
     travelling = {ref for action in draft.actions.values() for ref in action.carries}
     for crm_ref, books_ref, evidence, detail in sorted(meetings.pairs, key=lambda pair: pair[0]):
@@ -536,6 +542,16 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
         draft.asides.append((ref, "decision_skip", ""))
         draft.say(work.known[ref], "skipped", "decision_skip")
         _carried(draft, rules, ref)
+
+
+def _strangers(work: EntityWork) -> dict[str, list[Known]]:
+    """Unlinked contact persons by customer. Persons hold no key of ours: one of these who says what a linked one says is the
+    copy of a conflict that was made before the answer was lost."""
+    found: dict[str, list[Known]] = {}
+    for ref, known in sorted(work.known.items()):
+        if ref.module == "contact_persons" and ref not in work.linked and not known.deleted:
+            found.setdefault(str(known.raw.get("contact_id")), []).append(known)
+    return found
 
 
 def _parents(rooms: Rooms, work: EntityWork, draft: Draft) -> dict[str, tuple[str, str]]:

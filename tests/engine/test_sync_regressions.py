@@ -89,3 +89,41 @@ async def test_a_contact_left_alone_while_its_account_lay_in_the_bin_follows_whe
     await company.sync()
     await company.sync()
     assert [one["last_name"] for row in company.books().values() for one in row["contact_persons"]] == ["Sato"]
+
+
+async def test_persons_of_a_customer_that_was_deleted_in_books_go_with_it(company: Company) -> None:
+    company.choose(modules="accounts_and_contacts")
+    account = company.seed_crm("Accounts", Account_Name="Aozora Bank")
+    contact = company.seed_crm("Contacts", Last_Name="Sato", Account_Name={"id": account})
+    company.seed_crm("Accounts", Account_Name="Yamato Steel")
+    await company.sync()
+    await company.quiet()
+    customer = next(one for one, row in company.books().items() if row["company_name"] == "Aozora Bank")
+    company.world.clock.advance(600)
+    company.world.books.delete("contacts", customer)
+    company.edit_crm("Contacts", contact, Title="Head of treasury")
+    assert (await company.quiet()).status == "green"
+
+
+@pytest.mark.parametrize("fault", [None, "timeout-after-commit@books:POST/contactpersons*1"])
+async def test_a_person_edited_on_both_sides_is_kept_twice_under_clone_and_not_thrice(
+    company: Company, fault: str | None
+) -> None:
+    company.choose(modules="accounts_and_contacts", conflicts="clone")
+    account = company.seed_crm("Accounts", Account_Name="Aozora Bank")
+    contact = company.seed_crm("Contacts", Last_Name="Sato", Title="Clerk", Account_Name={"id": account})
+    await company.sync()
+    ((customer, row),) = company.books().items()
+    (person,) = row["contact_persons"]
+    company.edit_crm("Contacts", contact, Title="Head of treasury")
+    company.edit_books("contacts", customer, contact_persons=[{**person, "designation": "Head of accounts"}])
+    company.world.clock.advance(600)
+    if fault:
+        company.world.faults.add(fault)
+    await company.sync()
+    await company.sync()
+    await company.quiet()
+    assert sorted(one["designation"] for one in company.books()[customer]["contact_persons"]) == [
+        "Head of accounts", "Head of treasury",
+    ]  # fmt: skip
+    assert len(company.crm("Contacts")) == 1
