@@ -4,6 +4,7 @@ then the rules of the mapping."""
 from __future__ import annotations
 
 from collections import Counter
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,6 +33,7 @@ class Meetings:
     alone: list[Ref] = field(default_factory=list)
     skipped: list[Ref] = field(default_factory=list)  # by a person's decision
     overtaken: list[str] = field(default_factory=list)  # holds decided `link REF` where REF has another partner now, or is gone
+    widowed: list[tuple[Ref, Ref]] = field(default_factory=list)  # crm, books: a key of ours names a record that was deleted
     taken: dict[Ref, list[dict[str, Any]]] = field(default_factory=dict)  # alone only because a namesake took its candidate
     settled: dict[Ref, tuple[str, str]] = field(default_factory=dict)  # of the built-in integration: meets nobody, and why
     former: dict[Ref, tuple[str, str]] = field(default_factory=dict)  # its CRM record is gone: may meet others, is not created
@@ -187,13 +189,21 @@ def _take_aside(rooms: Rooms, work: EntityWork, meetings: Meetings, strays: dict
 
 
 def _by_our_keys(rooms: Rooms, work: EntityWork, meetings: Meetings, strays: dict[Ref, Known]) -> None:
-    """A key on either side whose other record is there and unlinked is a link; several claims on one record are none."""
+    """A key on either side whose other record is there and unlinked is a link; several claims on one record are none. One
+    whose other record was deleted since is a link too: what a person deleted is not made anew from its partner."""
     claims: dict[tuple[Ref, Ref], int] = {}
     for ref, known in strays.items():
         for target in key_refs(rooms, known, work.entity):
             if target in strays:
                 pair = (ref, target) if ref.side == "crm" else (target, ref)
                 claims[pair] = claims.get(pair, 0) + 1
+            elif target in work.known and work.known[target].deleted and target not in work.linked:
+                meetings.widowed.append((ref, target) if ref.side == "crm" else (target, ref))
+    named = Counter(ref for pair in meetings.widowed for ref in pair)
+    meetings.widowed = sorted(pair for pair in meetings.widowed if named[pair[0]] == named[pair[1]] == 1)
+    for pair in meetings.widowed:
+        for ref in pair:
+            strays.pop(ref, None)
     taken: dict[Ref, int] = {}
     for crm, books in claims:
         taken[crm] = taken.get(crm, 0) + 1

@@ -225,6 +225,7 @@ def _plan_mapping(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
         _plan_pair(work, draft, spec, crm, books, rules, evidence, detail, kept=kept(books.raw, crm_ref, rooms.spec.native))
     for ref, (outcome, reason) in meetings.settled.items():
         draft.say(work.known[ref], outcome, reason)
+    _plan_widowed(rooms, work, draft, spec, meetings)
     for lefts, rights, scores in meetings.ambiguous:
         _plan_group(work, draft, rules, lefts, rights, scores)
     unread: set[str] = {item.side for item in work.lists if item.left}
@@ -348,6 +349,16 @@ def _plan_pair(
         _carried(draft, rules, crm.ref)
         _carried(draft, rules, books.ref)
     plan_duplicate(draft, spec, crm, books, rules, evidence=evidence, match=detail, parent=parent, kept=kept)
+
+
+def _plan_widowed(rooms: Rooms, work: EntityWork, draft: Draft, spec: MappingSpec, meetings: Meetings) -> None:
+    """A partner that was written when its answer was lost, and whose other record a person deleted before the next run."""
+    for crm, books in meetings.widowed:
+        dead: Side = "crm" if work.known[crm].deleted else "books"
+        link = content_hash([rooms.spec.name, str(crm), str(books)])[:32]
+        draft.links.append(Link(link, work.entity, spec.name, crm, books, rooms.clock.now(), "key", dead=dead))
+        for ref in (crm, books):
+            draft.say(work.known[ref], "skipped", "deleted" if ref.side == dead else "partner_deleted")
 
 
 def _plan_group(
@@ -513,6 +524,7 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
                 draft.say(known, "skipped", "customer_out_of_view")
             continue
         _plan_pair(work, draft, spec, crm, books, rules, evidence, detail, parent=parent, kept=parent.id in by_native)
+    _plan_widowed(rooms, work, draft, spec, meetings)
     for lefts, rights, scores in meetings.ambiguous:
         _plan_group(work, draft, rules, lefts, rights, scores)
     counts: dict[str, int] = {}

@@ -127,3 +127,20 @@ async def test_a_person_edited_on_both_sides_is_kept_twice_under_clone_and_not_t
         "Head of accounts", "Head of treasury",
     ]  # fmt: skip
     assert len(company.crm("Contacts")) == 1
+
+
+async def test_what_a_person_deleted_while_its_creates_answer_was_lost_is_not_made_anew(company: Company) -> None:
+    company.entities = ("products",)
+    product = company.seed_crm("Products", Product_Name="Anvil", Product_Code="A-1")
+    company.seed_crm("Products", Product_Name="Bellows", Product_Code="B-1")
+    company.world.faults.add("timeout-after-commit@books:PUT/items*2")
+    await company.sync()
+    company.world.clock.advance(600)
+    company.world.crm.delete("Products", product)
+    await company.sync()
+    assert [row["Product_Name"] for row in company.crm("Products").values()] == ["Bellows"]
+    company.world.clock.advance(600)
+    company.world.crm.restore("Products", product)
+    await company.sync()
+    await company.quiet()
+    assert len(company.books("items")) == 2
