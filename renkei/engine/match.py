@@ -4,7 +4,6 @@ then the rules of the mapping."""
 from __future__ import annotations
 
 from collections import Counter
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pandas as pd
 from connector_world import HOST, SandboxTransport, VirtualClock
 
@@ -24,6 +25,7 @@ from renkei.engine.apply import apply_plan
 from renkei.engine.sequence import Report, run_sequence
 from renkei.engine.work import ENTITIES, Request, Rooms
 from renkei.house import Settings, SystemClock, load_project, open_house, open_ledger_of, with_hosts
+from renkei.ledger.ledger import SqlLedger
 from renkei.sandbox.app import create_app
 from renkei.sandbox.seeds import load
 from renkei.sandbox.serve import running
@@ -65,10 +67,15 @@ class PassingJudge:
 class Company:
     """Settings at first: accounts only, `duplicates: overwrite`, brakes off. `choose` changes them."""
 
-    def __init__(self, world: World, folder: Path, host: str, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, world: World, folder: Path, host: str, *, clock: Clock | None = None, project: Project | None = None,
+        ledger: SqlLedger | None = None,
+    ) -> None:  # fmt: skip
         self.world = world
         self.clock = clock or SystemClock()
-        self.transport = SandboxTransport(create_app(world)) if isinstance(clock, VirtualClock) else None
+        self.transport: httpx.AsyncBaseTransport | None = None
+        if isinstance(clock, VirtualClock):
+            self.transport = SandboxTransport(create_app(world))
         self.judge = PassingJudge()
         self.environ = {
             "RENKEI_DATA": str(folder), "RENKEI_LEDGER_URL": f"sqlite:///{folder}/renkei.db",
@@ -76,14 +83,14 @@ class Company:
             "RENKEI_DEMO_REFRESH_TOKEN": world.refresh_token,
         }  # fmt: skip
         self.settings = Settings.from_environment(self.environ)
-        self.project = dataclasses.replace(_shipped(), settings=self.settings)
+        self.project = dataclasses.replace(project or _shipped(), settings=self.settings)
         self.spec = dataclasses.replace(
             with_hosts(self.project.connection("demo"), host, host), brakes=OFF,
             customers=EntitySettings(duplicates="overwrite", modules="accounts"),
             products=EntitySettings(duplicates="overwrite"),
         )  # fmt: skip
         self.entities = ENTITIES
-        self.ledger = open_ledger_of(self.settings)
+        self.ledger = ledger or open_ledger_of(self.settings)
         self.between: Callable[[], None] = lambda: None  # called once a run, after the plan and before the first write
 
     @staticmethod
