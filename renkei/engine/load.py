@@ -23,6 +23,7 @@ from renkei.engine.work import LOCK_TTL, EntityWork, Request, Rooms, World
 
 CALL_OF = {"create": "create", "remove": "remove"}  # every other verb is an update
 CHECK_AGAIN = 600.0  # seconds after which a long load looks once more for records that changed under it
+UNSEEN = "unseen"  # the hash of a mirror whose record no read has shown yet: that of no row
 CRM_BATCH = 100  # crm-v8.md section 5.1
 OUTCOME_OF = {"create": "created", "link": "linked", "remove": "removed"}
 BOOKS_AT_ONCE = 20  # journalled together; the client itself bounds what is in flight
@@ -401,7 +402,7 @@ def _know(entries: Entries, made: Ref, row: Row, answer: Answer, parent: str) ->
     mirror's hash is that of no row: whatever shows the record first is news. `parent`: the customer of a person."""
     where = {"contact_id": parent} if parent else {}
     keys = (("parent", parent),) if parent else ()
-    mirror = MirrorRow(made.id, answer.stamp, "", {**row, "id": made.id, **where}, keys)
+    mirror = MirrorRow(made.id, answer.stamp, UNSEEN, {**row, "id": made.id, **where}, keys)
     entries.mirrors.setdefault((made.side, made.module), []).append(mirror)
 
 

@@ -13,7 +13,7 @@ from renkei.core.ports import Settled
 from renkei.core.records import OUTCOMES, MirrorRow, OutcomeRow, Row, Verdict, Watermark
 from renkei.core.values import Ref, Side
 from renkei.engine.extract import keys_by_row, list_hashes, pages_of, stamp_of
-from renkei.engine.load import Result, advanced
+from renkei.engine.load import UNSEEN, Result, advanced
 from renkei.engine.publish import holder_keys, shows_what_was_sent, tie_out
 from renkei.engine.resolve import take_details
 from renkei.engine.work import EntityWork, Request, Rooms, World, books_id
@@ -211,7 +211,7 @@ def _take_echoes(
             now_says = project(row, spec, "crm")
             ours = {path for path in now_says if now_says[path] != (base.crm or {}).get(path)}
             agreed = {path for path in ours if path.split(".")[0] in base.crm_wrote or path not in (base.crm or {})}
-            before = project(mirror.row, spec, "crm") if mirror and mirror.hash else now_says
+            before = project(mirror.row, spec, "crm") if mirror and mirror.hash != UNSEEN else now_says
             strange = {path for path in ours - agreed if now_says[path] != before.get(path)}
             if not strange:
                 moved.append(replace(base, crm={**(base.crm or {}), **{path: now_says[path] for path in agreed}}, crm_wrote=None))

@@ -59,6 +59,7 @@ async def test_what_a_run_made_and_a_person_deleted_before_a_list_showed_it_is_m
     await company.sync()
     link = company.ledger.link_of("demo", Ref("crm", "Accounts", account))
     assert link is not None and link.dead == "books"
+    assert not company.ledger.open_ids("demo", "books", "contacts")
 
 
 async def test_a_contact_whose_customer_was_deleted_in_books_is_left_alone_like_its_account(company: Company) -> None:

@@ -64,6 +64,7 @@ class Companies(RuleBasedStateMachine):
         self.touched: set[tuple[Ref, str]] = set()
         self.cleared: set[tuple[Ref, str]] = set()
         self.written = 0
+        self.company.entities = ("customers", "products")
         self.world = self.company.world
         self.ledger, self.name = self.company.ledger, self.company.spec.name
 
@@ -523,8 +524,9 @@ TestAccountsOnly = AccountsOnly.TestCase
 TestContactsOnly = ContactsOnly.TestCase
 TestAccountsAndContacts = AccountsAndContacts.TestCase
 TestLooseContactsToo = LooseContactsToo.TestCase
-for test in (TestAccountsOnly, TestContactsOnly, TestAccountsAndContacts, TestLooseContactsToo):
-    test.settings = settings(
+for each in (TestAccountsOnly, TestContactsOnly, TestAccountsAndContacts, TestLooseContactsToo):
+    each.settings = settings(
         max_examples=int(WIDER or 50), derandomize=not WIDER, database=None, stateful_step_count=12, deadline=None,
         phases=(Phase.generate, Phase.shrink) if WIDER else (Phase.generate,), suppress_health_check=list(HealthCheck),
     )  # fmt: skip
+del each  # pytest would take it for a fifth test
