@@ -256,6 +256,8 @@ def plan_duplicate(
     if evidence in ("key", "native"):
         policy = replace(policy, first=None)
     steps = resolve_pair(spec, crm.values, books.values, None, None, policy, field_same, (crm.stamp, books.stamp))
+    if evidence == "key":  # made by us, the answer was lost: what we made distinct is no second value
+        steps = [step for step in steps if not _is_distinct_form(spec, step.spec.name, crm, books)]
     _carry_out_steps(
         draft, spec, crm, books, steps, rules, link_id=link_id, evidence=evidence, parent=parent, kept=kept, detail=detail
     )
@@ -373,6 +375,14 @@ def distinct_label(label: str, crm: Ref) -> str:
 def hold_id(connection: str, question: str, asker: Ref, field_name: str | None) -> str:
     """Which question it is, however often it is asked."""
     return content_hash([connection, question, str(asker), field_name or ""])[:12]
+
+
+def _is_distinct_form(spec: MappingSpec, name: str, crm: Known, books: Known) -> bool:
+    """Whether an item's name or SKU is the CRM product's with the suffix that a second item of the name was made with."""
+    given, told = crm.values.get(name), books.values.get(name)
+    if spec.books_module != "items" or not isinstance(given, str):
+        return False
+    return told in (distinct_label(given, crm.ref)[-100:], f"{given}-{crm.ref.id[-6:]}")
 
 
 def make_hold(

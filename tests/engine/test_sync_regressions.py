@@ -145,3 +145,16 @@ async def test_what_a_person_deleted_while_its_creates_answer_was_lost_is_not_ma
     await company.sync()
     await company.quiet()
     assert len(company.books("items")) == 2
+
+
+async def test_a_clone_whose_answer_was_lost_asks_nothing_about_the_suffix_that_we_gave_it(company: Company) -> None:
+    company.entities = ("products",)
+    company.choose("products", duplicates="clone")
+    company.seed_crm("Products", Product_Name="Anvil", Product_Code="A-1", Unit_Price=5)
+    company.seed_books("items", name="Anvil", sku="A-1", rate=5)
+    company.world.faults.add("timeout-after-commit@books:PUT/items*1")
+    await company.sync()
+    company.world.clock.advance(600)
+    await company.sync()
+    assert not [hold.field for hold in company.ledger.open_holds("demo") if hold.field]
+    assert len(company.books("items")) == 2
