@@ -18,9 +18,9 @@ def family(*roots: type[Exception]) -> Iterator[type[Exception]]:
         yield from family(*root.__subclasses__())
 
 
-EVERY_HTTPX_EXCEPTION = sorted(
-    set(family(httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict)), key=lambda kind: kind.__name__
-)
+WALKED = set(family(httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict))
+# Other libraries derive their own from these once they are imported; those never come out of httpx.
+EVERY_HTTPX_EXCEPTION = sorted((kind for kind in WALKED if kind.__module__.startswith("httpx")), key=lambda kind: kind.__name__)
 PUBLIC = [
     thing for name, thing in vars(httpx).items()
     if isinstance(thing, type) and issubclass(thing, Exception) and not name.startswith("_")
