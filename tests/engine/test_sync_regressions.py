@@ -150,7 +150,7 @@ async def test_what_a_person_deleted_while_its_creates_answer_was_lost_is_not_ma
 async def test_a_clone_whose_answer_was_lost_asks_nothing_about_the_suffix_that_we_gave_it(company: Company) -> None:
     company.entities = ("products",)
     company.choose("products", duplicates="clone")
-    company.seed_crm("Products", Product_Name="Anvil", Product_Code="A-1", Unit_Price=5)
+    company.seed_crm("Products", Product_Name="Anvil", Product_Code="A-1", Unit_Price=5, Product_Active=True)
     company.seed_books("items", name="Anvil", sku="A-1", rate=5)
     company.world.faults.add("timeout-after-commit@books:PUT/items*1")
     await company.sync()
