@@ -41,7 +41,7 @@ up: install  ## Prefect's server, a worker and the demo's deployments with the s
 	@$(BIN)/python -m flows.up
 
 test: install  ## every test, in parallel and offline
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 lint: install  ## ruff, mypy, the import rules of the house, and renkei's own YAML
 	@$(BIN)/ruff check .

@@ -31,7 +31,7 @@ from renkei.sandbox.seeds import load
 from renkei.sandbox.serve import running
 from renkei.sandbox.world import World
 
-pytestmark = [pytest.mark.prefect, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.prefect, pytest.mark.timeout(400)]
 
 HOME = Path(__file__).parents[2]
 QUIET = {"crm": 0, "books": 0}
