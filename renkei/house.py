@@ -21,6 +21,7 @@ from renkei.config.actors import machine_user, typist
 from renkei.config.check import check
 from renkei.config.connection_file import NewConnection, connection_text, write_connection
 from renkei.config.project import Access, Project, load_project, read_access, read_project, with_hosts
+from renkei.config.proposal_file import ProposalFile, proposal_files
 from renkei.config.settings import Settings, credential_store, credentials, source_of
 from renkei.config.shipped import copy_shipped, with_shipped
 from renkei.connectors.alerts import send
@@ -31,8 +32,9 @@ from renkei.connectors.http import Client
 from renkei.connectors.prefect_api import PrefectApi
 from renkei.core.connection import ConnectionSpec, Hosts, SideSettings
 from renkei.core.data_centers import DATA_CENTERS
-from renkei.core.errors import CredentialsRefused, Fault, LedgerUnavailable, RenkeiError, WrongEnvironment
+from renkei.core.errors import Bug, CredentialsRefused, Fault, LedgerUnavailable, RenkeiError, WrongEnvironment
 from renkei.core.ports import Clock, Judge, Ledger
+from renkei.core.proposing import Proposal
 from renkei.core.values import Side
 from renkei.engine import alerts
 from renkei.engine.acts import Act
@@ -49,10 +51,11 @@ from renkei.ledger.migrate import HEAD
 from renkei.quality.judge import GreatJudge
 
 __all__ = [
-    "Contact", "Desk", "NewConnection", "Settings", "SystemClock", "admit", "backup_ledger", "check", "connection_text",
-    "copy_shipped", "credential_store", "deployable", "due_batches", "first_contact", "load_project", "machine_user",
-    "migrate_ledger", "open_desk", "open_house", "open_ledger_of", "open_patient", "read_project", "restore_ledger",
-    "secrets_of", "tell", "typist_of", "watch_connections", "with_hosts", "with_shipped", "write_connection",
+    "Contact", "Desk", "NewConnection", "ProposalFile", "Settings", "SystemClock", "admit", "backup_ledger", "check",
+    "connection_text", "copy_shipped", "credential_store", "deployable", "due_batches", "first_contact", "load_project",
+    "machine_user", "migrate_ledger", "open_desk", "open_house", "open_ledger_of", "open_patient", "proposed_files",
+    "read_project", "reserved_names", "restore_ledger", "secrets_of", "tell", "typist_of", "watch_connections", "with_hosts",
+    "with_shipped", "write_connection",
 ]  # fmt: skip
 
 
@@ -148,6 +151,22 @@ def due_batches(settings: Settings, which: str, names: Sequence[str] | None) -> 
     finally:
         ledger.close()
     return {name: batch for name, batch in asked.items() if batch}
+
+
+def proposed_files(project: Project, spec: ConnectionSpec, proposals: Sequence[Proposal]) -> list[ProposalFile]:
+    """The files that the proposals would be, in the connection's folder or in one of its name. Bug where `check` refuses one."""
+    mappings = project.settings.mappings
+    found = proposal_files(mappings / (spec.mappings or spec.name), spec.name, proposals, mappings)
+    texts = {one.path: one.text for one in found}
+    faults = [fault for fault in read_project(project.settings, texts)[1] if Path(fault.file) in texts]
+    if faults:
+        raise Bug(f"a proposed mapping is wrong: {'; '.join(map(str, faults))}", expected="a mapping that `check` passes")
+    return found
+
+
+def reserved_names(project: Project) -> set[str]:
+    """API names that no mapping may take: the key fields of every connection."""
+    return {name for one in project.connections.values() for name in (one.crm_key, one.books_key)}
 
 
 async def tell(environ: Mapping[str, str], alert: Alert | None) -> bool:

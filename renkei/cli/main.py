@@ -17,6 +17,7 @@ from renkei.cli import (
     imitated,
     life,
     linking,
+    mapping,
     questions,
     running,
     setup,
@@ -49,7 +50,7 @@ app.command()(running.apply)
 app.command()(running.sync)
 app.command()(running.publish)
 app.command()(running.demo)
-for room in (connecting, setup, state, life, deploying, watching, questions, linking, history, declarations, imitated):
+for room in (connecting, setup, state, life, deploying, watching, questions, linking, history, declarations, mapping, imitated):
     room.register(app)
 guard(app)
 

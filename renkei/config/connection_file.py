@@ -17,6 +17,7 @@ class NewConnection:
     administrator      the user of this machine who connects: he holds every role at first
     credentials        alias of the CRM side, and of both sides where `books_credentials` is ""
     hosts              (accounts, api) of a sandbox or proxy, or None for the data centre's own
+    mappings           the folder in mappings/ that overrides the files beside it, or ""
     """
 
     name: str
@@ -33,16 +34,20 @@ class NewConnection:
     crm_name: str = ""
     books_name: str = ""
     administrator: str = ""
+    mappings: str = ""
 
 
 def connection_text(new: NewConnection) -> str:
     """The YAML. Names of organisations stand in comments, one line each."""
     hosts = '\n  hosts: {{accounts: "{}", api: "{}"}}'.format(*new.hosts) if new.hosts else ""
     theirs = f"\n  credentials: {new.books_credentials}" if new.books_credentials else ""
+    overrides = (
+        f"\nmappings: {new.mappings:<24}# a folder in mappings/ that overrides the files beside it" if new.mappings else ""
+    )
     return f"""\
 # {_comment(new.crm_name)} ↔ {_comment(new.books_name)}. Every key: docs/reference/connection.md.
 connection: {new.name}
-time_zone: {new.time_zone}
+time_zone: {new.time_zone}{overrides}
 credentials: {new.credentials:<21}# RENKEI_{new.credentials}_CLIENT_ID …, or the encrypted store; never a secret in this file
 
 crm:

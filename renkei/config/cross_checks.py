@@ -198,7 +198,7 @@ def taken_out_faults(document: Document, base: MappingSpec, model: OverrideModel
     names = [item.name for item in base.fields]
     return [
         document.fault(("fields", name), unknown("field", name, names), at_key=True)
-        for name, item in model.fields.items()
+        for name, item in (model.fields or {}).items()
         if item is None and name not in names
     ]
 

@@ -259,7 +259,7 @@ class OverrideModel(Strict):
     mapping: Literal["accounts", "contacts", "persons", "products"]
     label: Annotated[list[str], Field(min_length=1)] | None = None
     create: ConstantsModel | None = None
-    fields: dict[Word, FieldModel | None] = {}
+    fields: dict[Word, FieldModel | None] | None = None
     match: MatchModel | None = None
 
 

@@ -164,7 +164,8 @@ def read_access(settings: Settings) -> list[Access]:
 def read_project(settings: Settings, texts: Mapping[Path, str] | None = None) -> tuple[Project, list[Fault]]:
     """As `load_project`, but hands back what could be read together with the faults.
 
-    texts   connection files that are not written yet, by path: they stand for files, or in the place of those that are there
+    texts   connection files, and files of mappings that override others, that are not written yet, by path: they stand for
+            files, or in the place of those that are there
     """
     return _Reader(settings, texts or {}).read()
 
@@ -179,7 +180,8 @@ class _Reader:
     def read(self) -> tuple[Project, list[Fault]]:
         base = self._mappings(self._settings.mappings)
         mappings, summaries = {"": base}, self._summaries()
-        for folder in _folders(self._settings.mappings):
+        unwritten = {path.parent for path in self._texts if path.parent.parent == self._settings.mappings}
+        for folder in sorted({*_folders(self._settings.mappings), *unwritten}):
             mappings[folder.name] = self._overrides(folder, base)
             summaries |= self._summaries_file(folder / "summaries.yaml", folder.name)
         suites = self._suites()
@@ -187,6 +189,10 @@ class _Reader:
         return Project(self._settings, connections, mappings, summaries, suites), sorted(set(self._faults))
 
     # ------------------------------------------------------------------------------------------------ files
+
+    def _files(self, folder: Path) -> list[Path]:
+        """Those that are there and those that are not written yet."""
+        return sorted({*_files(folder), *(path for path in self._texts if path.parent == folder)})
 
     def _document(self, path: Path) -> Document:
         try:
@@ -253,7 +259,7 @@ class _Reader:
 
     def _overrides(self, folder: Path, base: Mapping[str, MappingSpec]) -> dict[str, MappingSpec]:
         found = dict(base)
-        for path in _files(folder):
+        for path in self._files(folder):
             if path.stem == "summaries":
                 continue
             document = self._document(path)
@@ -311,11 +317,12 @@ class _Reader:
         self, mappings: Mapping[str, Mapping[str, MappingSpec]], suites: Mapping[str, Any]
     ) -> dict[str, ConnectionSpec]:
         found: dict[str, tuple[Document, ConnectionSpec]] = {}
-        if not self._settings.connections.is_dir() and not self._texts:
+        paths = self._files(self._settings.connections)
+        if not self._settings.connections.is_dir() and not paths:
             self._missing(
                 self._settings.connections, "there is no such folder; RENKEI_CONNECTIONS names the one with the connections"
             )
-        for path in sorted({*_files(self._settings.connections), *self._texts}):
+        for path in paths:
             document = self._document(path)
             model = self._validated(document, ConnectionModel)
             if model is None:
@@ -414,7 +421,7 @@ def _constants(model: Any) -> tuple[tuple[Any, str, Any], ...]:
 
 def _overridden(document: Document, base: MappingSpec, model: OverrideModel) -> MappingSpec:
     """A field of the override replaces its namesake in its place, null takes it out, a new one comes last."""
-    given = {name: _field_spec(document, name, item) if item else None for name, item in model.fields.items()}
+    given = {name: _field_spec(document, name, item) if item else None for name, item in (model.fields or {}).items()}
     names = [item.name for item in base.fields]
     merged = [given.get(item.name, item) for item in base.fields] + [given[name] for name in given if name not in names]
     return dataclasses.replace(

@@ -448,7 +448,7 @@ def _moment(moment: datetime) -> str:
 def _field(raw: Mapping[str, Any]) -> FieldMeta:
     length = raw.get("max_length") or raw.get("length")
     unique = any(raw.get(key) in (True, "true") for key in ("is_unique", "unique", "is_unique_field", "is_duplicate_prevented"))
-    choices = [value for value in raw.get("values") or () if isinstance(value, dict)]
+    choices = [one for one in raw.get("values") or () if isinstance(one, dict) and one.get("is_active", True) is not False]
     return FieldMeta(
         api_name=str(raw.get("api_name") or raw.get("field_name") or ""),
         data_type=str(raw.get("data_type") or ""),
@@ -458,6 +458,7 @@ def _field(raw: Mapping[str, Any]) -> FieldMeta:
         mandatory=raw.get("is_mandatory") in (True, "true"),
         values=tuple(str(choice.get("name") or choice.get("value")) for choice in choices),
         id=str(raw.get("customfield_id") or raw.get("field_id") or ""),
+        label=str(raw.get("label") or raw.get("field_name_formatted") or ""),
     )
 
 

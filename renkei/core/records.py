@@ -80,7 +80,11 @@ class Organization:
 
 @dataclass(frozen=True, slots=True)
 class FieldMeta:
-    """A field as the metadata describes it. `unique` and `writable` are derived as crm-v8.md section 8 says."""
+    """A field as the metadata describes it. `unique` and `writable` are derived as crm-v8.md section 8 says.
+
+    values   of a pick list or drop-down, those that are offered
+    label    as people see it
+    """
 
     api_name: str
     data_type: str
@@ -90,6 +94,7 @@ class FieldMeta:
     mandatory: bool
     values: tuple[str, ...] = ()
     id: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

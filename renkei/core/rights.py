@@ -62,6 +62,7 @@ NEEDS: Mapping[str, tuple[Right, ...]] = {
     "links list": READ,
     "links export": ("audit", "run"),
     "links import": ("decide",),
+    "mapping propose": ("map",),
     "ledger verify": ("audit", "run"),
     "ledger erase": ("audit", "administer"),
     "ledger backup": ("audit", "run"),

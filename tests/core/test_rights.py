@@ -32,7 +32,7 @@ WHO = {"viewer": "os:vera", "mapper": "os:max", "operator": "os:otto", "approver
 
 # What people expect, written down apart from the code: command → the roles that may, beside the administrator.
 MAY = {
-    "plan": "mapper operator approver", "plan show": "viewer mapper operator approver auditor",
+    "mapping propose": "mapper", "plan": "mapper operator approver", "plan show": "viewer mapper operator approver auditor",
     "apply": "operator approver", "apply --release": "approver", "sync": "operator", "publish": "operator",
     "status": "viewer mapper operator approver auditor", "doctor": "viewer mapper operator approver auditor",
     "runs": "viewer mapper operator approver auditor", "runs list": "viewer mapper operator approver auditor",

@@ -14,7 +14,7 @@ LONGEST_TEXT = 255
 @dataclass(frozen=True, slots=True)
 class CustomField:
     """One custom field of an entity (`contact`, `item`, ...). `is_unique`: it refuses duplicates; `is_mandatory` is told
-    by the settings, and not enforced."""
+    by the settings, and not enforced. `values`: what a dropdown offers; another value is refused."""
 
     customfield_id: str
     api_name: str
@@ -23,6 +23,7 @@ class CustomField:
     data_type: str = "string"
     is_unique: bool = False
     is_mandatory: bool = False
+    values: tuple[str, ...] = ()
 
     def as_setting(self, entity: str) -> dict[str, Any]:
         """The field as /settings/fields lists it (shape unverified)."""
@@ -41,6 +42,7 @@ class CustomField:
             "is_mandatory": self.is_mandatory,
             "is_unique": self.is_unique,
             "show_on_pdf": False,
+            "values": [{"name": one, "order": n, "is_active": True} for n, one in enumerate(self.values, 1)],
         }
 
     def holding(self, value: Any) -> dict[str, Any]:
@@ -99,6 +101,8 @@ def applied(
             value = str(value)
             if len(value) > LONGEST_TEXT:
                 raise too_long(field.label, LONGEST_TEXT)
+        if field.values and value not in field.values:
+            raise invalid(field.label)
         values[field.customfield_id] = field.holding(value)
     return sorted(values.values(), key=lambda element: int(element["index"]))
 
