@@ -54,8 +54,8 @@ __all__ = [
     "Contact", "Desk", "NewConnection", "ProposalFile", "Settings", "SystemClock", "admit", "backup_ledger", "check",
     "connection_text", "copy_shipped", "credential_store", "deployable", "due_batches", "first_contact", "load_project",
     "machine_user", "migrate_ledger", "open_desk", "open_house", "open_ledger_of", "open_patient", "proposed_files",
-    "read_project", "reserved_names", "restore_ledger", "secrets_of", "tell", "typist_of", "watch_connections", "with_hosts",
-    "with_shipped", "write_connection",
+    "read_project", "reserved_names", "restore_ledger", "secrets_of", "tell", "typist_of", "unwritten", "watch_connections",
+    "with_hosts", "with_shipped", "write_connection",
 ]  # fmt: skip
 
 
@@ -153,15 +153,22 @@ def due_batches(settings: Settings, which: str, names: Sequence[str] | None) -> 
     return {name: batch for name, batch in asked.items() if batch}
 
 
-def proposed_files(project: Project, spec: ConnectionSpec, proposals: Sequence[Proposal]) -> list[ProposalFile]:
+def proposed_files(
+    settings: Settings, project: Project, spec: ConnectionSpec, proposals: Sequence[Proposal]
+) -> list[ProposalFile]:
     """The files that the proposals would be, in the connection's folder or in one of its name. Bug where `check` refuses one."""
-    mappings = project.settings.mappings
-    found = proposal_files(mappings / (spec.mappings or spec.name), spec.name, proposals, mappings)
-    texts = {one.path: one.text for one in found}
+    folder = settings.mappings / (spec.mappings or spec.name)
+    found = proposal_files(folder, spec.name, proposals, settings.mappings)
+    texts = unwritten(project, found)
     faults = [fault for fault in read_project(project.settings, texts)[1] if Path(fault.file) in texts]
     if faults:
         raise Bug(f"a proposed mapping is wrong: {'; '.join(map(str, faults))}", expected="a mapping that `check` passes")
     return found
+
+
+def unwritten(project: Project, files: Sequence[ProposalFile]) -> dict[Path, str]:
+    """Their texts for `read_project`, whose folder of mappings may be the shipped one as long as there is no other."""
+    return {project.settings.mappings / one.path.parent.name / one.path.name: one.text for one in files}
 
 
 def reserved_names(project: Project) -> set[str]:

@@ -48,6 +48,9 @@ def connect(
     hosts: Annotated[str, typer.Option(help="ACCOUNTS,API addresses of a sandbox or proxy, or one for both.")] = "",
     print_scopes: Annotated[bool, typer.Option("--print-scopes", help="Print the scopes for these settings, and end.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a connection file that is there.")] = False,
+    propose: Annotated[
+        bool | None, typer.Option("--propose/--no-propose", help="Write the proposed mappings; asked for in the dialogue.")
+    ] = None,
     no_plan: Annotated[bool, typer.Option("--no-plan", help="Do without the first plan.")] = False,
 ) -> None:
     """Set a connection up: tokens, organisation, fields, doctor, first plan. Stores nothing before all of it has passed."""
@@ -81,17 +84,18 @@ def connect(
     if not (given["kept"] and theirs["kept"]):
         credential_store(os.environ).must_write()  # before a grant code is spent
     emails = {"crm": email, "books": books_email or ("" if two else email)}
-    asyncio.run(_connect(settings, new, path, {"crm": given, "books": theirs}, emails, organization, not no_plan))
+    asyncio.run(_connect(settings, new, path, {"crm": given, "books": theirs}, emails, organization, propose, not no_plan))
 
 
 async def _connect(
     settings: Settings, new: NewConnection, path: Path, secrets: Mapping[Any, Any], emails: Mapping[str, str], organization: str,
-    plan: bool,
+    propose: bool | None, plan: bool,
 ) -> None:  # fmt: skip
     import dataclasses
 
+    from renkei.cli import mapping
     from renkei.cli.setup import as_json, examined, lines
-    from renkei.core.errors import DeclarationError, Stopped
+    from renkei.core.errors import Stopped
     from renkei.core.report import plan_lines
     from renkei.engine.connect import introduced, stops
     from renkei.house import (
@@ -100,7 +104,7 @@ async def _connect(
         credential_store,
         first_contact,
         machine_user,
-        read_project,
+        unwritten,
         with_shipped,
         write_connection,
     )
@@ -122,10 +126,12 @@ async def _connect(
             administrator=machine_user(),
         )
         environ = {**os.environ, **contact.environ()}
+        project = _project(with_shipped(settings), {path: connection_text(new)})
+        proposals, files = await _proposed(settings, project, contact, new, propose)
+    if files or (settings.mappings / new.name).is_dir():
+        new = dataclasses.replace(new, mappings=new.name)
     text = connection_text(new)
-    project, faults = read_project(with_shipped(settings), {path: text})
-    if faults:
-        raise DeclarationError(faults)
+    project = _project(with_shipped(settings), {path: text, **unwritten(project, files)})
     spec = project.connection(new.name)
     findings = [
         dataclasses.replace(one, said="as given here") if one.check == "credentials" else one
@@ -135,7 +141,8 @@ async def _connect(
     if wrong:
         _tell("\n".join(lines(findings)))
         raise Stopped(f"{wrong[0].check}: {wrong[0].said}. Nothing was stored.", fix=wrong[0].fix)
-    made = copy_shipped(settings)
+    made = [*copy_shipped(settings), *(one.path for one in files)]
+    mapping.write(files)
     _store(new, secrets, environ, credential_store(os.environ))
     write_connection(path, text)
     _tell("\n".join([f"Written: {one}" for one in [*made, path]]))
@@ -147,6 +154,7 @@ async def _connect(
         "connection": new.name, "file": str(path), "organization": books.id,
         "users": {"crm": crm_user.email, "books": books_user.email}, "well": well,
         "findings": [as_json(one) for one in findings], "plan": report,
+        "mappings": [mapping.as_json(one) for one in proposals], "proposed": [str(one.path) for one in files],
     }  # fmt: skip
     told = [*lines(findings)]
     if report is not None:
@@ -155,6 +163,40 @@ async def _connect(
         told += ["", f"{new.name} is connected and not ready yet. After the fixes: renkei --connection {new.name} doctor"]
     show(answer, "\n".join(told))
     raise typer.Exit(0 if well else 1)
+
+
+def _project(settings: Settings, texts: Mapping[Path, str]) -> Any:
+    from renkei.core.errors import DeclarationError
+    from renkei.house import read_project
+
+    project, faults = read_project(settings, texts)
+    if faults:
+        raise DeclarationError(faults)
+    return project
+
+
+async def _proposed(
+    settings: Settings, project: Any, contact: Contact, new: NewConnection, wanted: bool | None
+) -> tuple[list[Any], list[Any]]:
+    """What the mappings could be, and the files to write: as the options or the dialogue say, and none that somebody edited."""
+    from renkei.cli.mapping import lines
+    from renkei.core.errors import ConnectionRefused
+    from renkei.engine.propose import read_proposals
+    from renkei.engine.work import SYNCED
+    from renkei.house import proposed_files, reserved_names
+
+    spec, books = project.connection(new.name), contact.books_of(new.organization)
+    try:
+        proposals = await read_proposals(contact.crm, books, spec, project.mappings[""], SYNCED, reserved_names(project))
+    except ConnectionRefused:
+        return [], []  # doctor names it, with everything else that is wrong
+    _tell("\n".join(["Mappings:", *(f"  {line}" for line in lines(proposals))]))
+    files = [one for one in proposed_files(settings, project, spec, proposals) if one.state in ("new", "renewed")]
+    if files and wanted is None and _dialogue():
+        wanted = typer.confirm(f"Write what is certain, and the rest as comments, to {files[0].path.parent}", True, err=True)
+    if files and not wanted:
+        _tell(f"Not written. At any time: renkei --connection {new.name} mapping propose")
+    return proposals, files if wanted else []
 
 
 async def _first_plan(name: str, environ: dict[str, str]) -> Any:

@@ -40,7 +40,7 @@ def propose(
     project = load_project(Settings.from_environment(environ))
     spec = project.connection(Asked.connection)
     proposals = asyncio.run(_read(project, spec, environ, tuple(entities or SYNCED)))
-    files = proposed_files(project, spec, proposals)
+    files = proposed_files(project.settings, project, spec, proposals)
     written = [one for one in files if one.state in ("new", "renewed") or (one.state == "edited" and force)]
     write(written)
     named = spec.mappings is not None or not files

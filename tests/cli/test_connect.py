@@ -17,6 +17,8 @@ from cryptography.fernet import Fernet
 from office import HOME, Said
 
 from renkei.cli.main import main
+from renkei.sandbox.books.fields import CustomField
+from renkei.sandbox.crm.fields import Choice, Field
 from renkei.sandbox.seeds import load
 from renkei.sandbox.serve import running
 from renkei.sandbox.world import World
@@ -220,6 +222,52 @@ def test_the_dialogue_asks_for_what_was_not_said_and_shows_no_secret(place: Plac
     assert place.file()["books"]["organization"] == "60012345678"
 
 
+def test_what_is_proposed_is_written_and_used_where_that_was_agreed_to(place: Place) -> None:
+    ranked(place.world)
+    place.world.crm.remove_field("Accounts", "Fax")
+    said = place.renkei("--json", *place.flags(), "--propose", "--no-plan")
+    assert said.code == 0 and said.json["proposed"] == ["mappings/kita/accounts.yaml"], said
+    assert place.file()["mappings"] == "kita" and place.renkei("check").code == 0
+    fields = yaml.safe_load((place.folder / "mappings" / "kita" / "accounts.yaml").read_text(encoding="utf-8"))["fields"]
+    assert fields["fax"] is None and fields["rank"]["values"] == {"A": "A"}
+    assert [one["state"] for one in said.json["findings"] if one["check"] == "mapped fields"] == ["ok"]
+
+
+@pytest.mark.parametrize("option", ["--no-propose", "--no-plan"])
+def test_without_a_word_nothing_proposed_is_written(option: str, place: Place) -> None:
+    ranked(place.world)
+    said = place.renkei(*place.flags(), "--no-plan", option)
+    assert said.code == 0 and "renkei --connection kita mapping propose" in said.err, said
+    assert "mappings" not in place.file() and not (place.folder / "mappings" / "kita").exists()
+
+
+def test_connecting_again_keeps_the_mappings_that_somebody_edited(place: Place) -> None:
+    ranked(place.world)
+    assert place.renkei(*place.flags(), "--propose", "--no-plan").code == 0
+    file = place.folder / "mappings" / "kita" / "accounts.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("owner: none", "owner: crm"), encoding="utf-8")
+    edited = file.read_text(encoding="utf-8")
+    place.code = place.world.oauth.issue_code((), place.user())
+    assert place.renkei(*place.flags(), "--propose", "--force", "--no-plan").code == 0
+    assert file.read_text(encoding="utf-8") == edited and place.file()["mappings"] == "kita"
+
+
+def test_the_dialogue_asks_before_it_writes_what_is_proposed(place: Place) -> None:
+    ranked(place.world)
+    answers = {b"Write what is certain, and the rest as comments, to mappings/kita": "y"}
+    code, shown = typed_at_a_terminal(place, answers, *place.flags(), "--no-plan")
+    assert code == 0 and "得意先ランク".encode() in shown, shown
+    assert place.file()["mappings"] == "kita"
+
+
+def ranked(world: World) -> None:
+    """Both sides have a rank as a pick list."""
+    choices = (Choice("-None-"), Choice("A"))
+    world.crm.set_field("Accounts", Field("Rank", "picklist", label="得意先ランク", custom=True, choices=choices))
+    rank = CustomField("460000000097001", "cf_rank", "得意先ﾗﾝｸ", 50, "dropdown", values=("A",))
+    world.books.main.fields["contact"].append(rank)
+
+
 def test_the_tutorial_shows_what_is_printed(place: Place) -> None:
     place.world.reset("demo")
     page = (HOME / "docs" / "tutorial" / "connect.md").read_text(encoding="utf-8")
@@ -296,6 +344,12 @@ def test_a_token_of_the_other_edition(place: Place) -> None:
 def test_a_scope_that_is_missing(place: Place) -> None:
     place.code = place.world.oauth.issue_code((*CRM, "ZohoCRM.modules.accounts.ALL", "ZohoBooks.fullaccess.all"), place.user())
     place.refused("crm scopes: missing: ZohoCRM.modules.products.ALL", "Nothing was stored", code=3)
+
+
+def test_every_scope_that_is_missing_is_told_at_once(place: Place) -> None:
+    scopes = [one for one in CRM if one != "ZohoCRM.settings.fields.READ"]
+    place.code = place.world.oauth.issue_code((*scopes, "ZohoCRM.modules.accounts.ALL", "ZohoBooks.fullaccess.all"), place.user())
+    place.refused("ZohoCRM.modules.products.ALL", "ZohoCRM.settings.fields.READ", "Nothing was stored", code=3)
 
 
 def test_several_organisations_and_none_named(place: Place) -> None:
