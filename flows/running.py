@@ -23,6 +23,7 @@ from renkei.core.values import Ref, time_text
 from renkei.engine.alerts import Alert, about_error, about_run
 from renkei.engine.apply import apply_plan
 from renkei.engine.sequence import Report, run_sequence
+from renkei.engine.shown import shown_of
 from renkei.engine.slot import covering, leave_word
 from renkei.engine.work import ENTITIES, Request, Rooms
 from renkei.house import Settings, admit, load_project, open_house, tell
@@ -137,7 +138,7 @@ async def _in_the_house(
             report = await body(rooms, request)
         except (AnotherRun, ConnectionPaused, NotConnected) as error:
             return _skipped(rooms, request, error.what, error.run)
-        await _alert(environ, about_run(rooms.ledger, spec, report))
+        await _alert(environ, about_run(rooms.ledger, spec, report, shown_of(rooms)))
     await acreate_table_artifact(table_of(report), key=artifact_key(request, report), description=text_of(report))
     return state_of(report)
 

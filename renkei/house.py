@@ -33,6 +33,7 @@ from renkei.connectors.prefect_api import PrefectApi
 from renkei.core.connection import ConnectionSpec, Hosts, SideSettings
 from renkei.core.data_centers import DATA_CENTERS
 from renkei.core.errors import Bug, CredentialsRefused, Fault, LedgerUnavailable, RenkeiError, WrongEnvironment
+from renkei.core.personal import EVERYTHING, NOTHING, personal_in
 from renkei.core.ports import Clock, Judge, Ledger
 from renkei.core.proposing import Proposal
 from renkei.core.values import Side
@@ -44,6 +45,7 @@ from renkei.engine.due import due
 from renkei.engine.gap import restored
 from renkei.engine.rights import in_ledger
 from renkei.engine.rights import require as require_right
+from renkei.engine.shown import Shown
 from renkei.engine.work import Rooms
 from renkei.ledger import keeping
 from renkei.ledger.ledger import SqlLedger, look_at, open_ledger
@@ -251,6 +253,17 @@ class Desk:
     @cached_property
     def spec(self) -> ConnectionSpec:
         return self.project.connection(self._connection)
+
+    def shown(self, connection: str, in_full: bool = False) -> Shown:
+        """How records of a connection are shown to people; where the declarations cannot be read, all of them is masked."""
+        personal = NOTHING
+        if not in_full:
+            try:
+                spec = self.project.connections.get(connection)
+                personal = personal_in((self.project.mappings_of(spec) if spec else self.project.mappings[""]).values())
+            except RenkeiError:
+                personal = EVERYTHING
+        return Shown(self.ledger, connection, personal)
 
     def act(self, actor: str | None) -> Act:
         """What this person does, or (None) the one who types, under the declarations in force."""

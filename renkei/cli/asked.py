@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from renkei.house import Desk
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept as evidence.")]
+ShowPersonal = Annotated[
+    bool, typer.Option("--show-personal", help="Print personal values too, for roles that may see them; files never hold them.")
+]
 Actor = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Who decides; the user of this machine if left out.")]
 
 
@@ -29,6 +32,13 @@ class Asked:
 def group(help_text: str) -> typer.Typer:
     """Commands that share a noun."""
     return typer.Typer(rich_markup_mode=None, help=help_text)
+
+
+def masked_hint(text: str) -> list[str]:
+    """How to see what is masked in a text, for who may."""
+    from renkei.core.personal import MASK
+
+    return [f"{MASK}: personal; --show-personal prints it."] if MASK in text else []
 
 
 def show(content: dict[str, Any], text: str) -> None:

@@ -8,7 +8,22 @@ from typing import Annotated, Any
 import typer
 
 from renkei.cli import keeping
-from renkei.cli.asked import Actor, Asked, Reason, act_of, counts, desk, group, local, refs_of, show, shown_changes, table
+from renkei.cli.asked import (
+    Actor,
+    Asked,
+    Reason,
+    ShowPersonal,
+    act_of,
+    counts,
+    desk,
+    group,
+    local,
+    masked_hint,
+    refs_of,
+    show,
+    shown_changes,
+    table,
+)
 
 Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
 
@@ -48,13 +63,16 @@ def runs_list(limit: Limit = 50) -> None:
 def runs_show(
     run: Annotated[str, typer.Argument(help="A run's id, as `renkei runs` shows it.")],
     limit: Annotated[int, typer.Option(min=0, help="Show so many writes and notes.")] = 20,
+    show_personal: ShowPersonal = False,
 ) -> None:
     """One run: stages, outcomes, calls, brakes, what it read and what it wrote, before → after."""
     from renkei.engine import history
 
     with desk() as opened:
-        found = history.run(opened.ledger, run, limit, Asked.connection)
-    show(found, "\n".join(_run_lines(found)))
+        told = history.run(opened.ledger, run, limit, Asked.connection)
+        found = opened.shown(told["connection"], show_personal).run(told)
+    text = "\n".join(_run_lines(found))
+    show(found, "\n".join([text, *masked_hint(text)]))
 
 
 def _took(one: dict[str, Any]) -> str:
@@ -107,22 +125,24 @@ def _evidence(title: str, part: dict[str, Any]) -> Iterator[str]:
         return
     yield f"{title}: {part['count']}"
     for one in part["shown"]:
-        yield f"  {local(one['at'])}  {_word(one)}  {' '.join(one['records'])}".rstrip()
+        yield f"  {local(one['at'])}  {_word(one)}  {' '.join([*one['records'], one['label']])}".rstrip()
         yield from shown_changes(one["changes"])
     more = part["count"] - len(part["shown"])
     if more:
         yield f"  … and {more} more (--limit {part['count']})"
 
 
-def why(record: Annotated[str, typer.Argument(help="crm:Accounts:ID, books:contacts:ID …")]) -> None:
+def why(
+    record: Annotated[str, typer.Argument(help="crm:Accounts:ID, books:contacts:ID …")], show_personal: ShowPersonal = False
+) -> None:
     """A record's whole story, from the ledger alone."""
     from renkei.engine.why import story
 
     (ref,) = refs_of([record])
     with desk() as opened:
-        found = story(opened.ledger, opened.spec.name, ref)
+        found = opened.shown(opened.spec.name, show_personal).story(story(opened.ledger, opened.spec.name, ref))
     link = found["link"]
-    lines = [found["record"]]
+    lines = [f"{found['record']} {found['name']}".rstrip()]
     lines.append(
         f"  linked: {link['crm']} and {link['books']} since {local(link['since'])} ({link['evidence']})" if link else "  no link"
     )
@@ -135,7 +155,7 @@ def why(record: Annotated[str, typer.Argument(help="crm:Accounts:ID, books:conta
         if one["edited_at"]:
             lines.append(f"      edited by {one['edited_by']} at {local(one['edited_at'])}")
         lines += [f"      candidate {candidate_words(item)}" for item in one["candidates"]]
-    show(found, "\n".join(lines))
+    show(found, "\n".join(lines + masked_hint("\n".join(lines))))
 
 
 def candidate_words(item: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from renkei.cli.asked import Actor, Reason, act_of, desk, group, local, refs_of, short, show
+from renkei.cli.asked import Actor, Reason, ShowPersonal, act_of, desk, group, local, masked_hint, refs_of, short, show
 from renkei.cli.history import candidate_words
 
 MANY = 30  # more rows than this are listed by their kind, a few of each
@@ -35,13 +35,15 @@ def holds_alone(context: typer.Context) -> None:
         holds_list()
 
 
-def holds_list(question: Question = None) -> None:
+def holds_list(question: Question = None, show_personal: ShowPersonal = False) -> None:
     """Open questions: the record, its candidates or values, since when, and the choices."""
     from renkei.engine.decide import questions
 
     with desk() as opened:
-        found = questions(opened.ledger, opened.spec.name, question)
-    show({"holds": found}, "\n".join(_list(found, question is not None)) or "No question is open.")
+        asked = questions(opened.ledger, opened.spec.name, question)
+        found = opened.shown(opened.spec.name, show_personal).questions(asked)
+    text = "\n".join(_list(found, question is not None)) or "No question is open."
+    show({"holds": found}, "\n".join([text, *masked_hint(text)]))
 
 
 def _list(found: list[dict[str, Any]], all_of_them: bool) -> Iterator[str]:
@@ -87,15 +89,15 @@ def quarantine_alone(context: typer.Context) -> None:
         quarantine_list()
 
 
-def quarantine_list(rule: Rule = None) -> None:
+def quarantine_list(rule: Rule = None, show_personal: ShowPersonal = False) -> None:
     """Rows quarantined or refused, by the rule that they broke: the value, since when, and the fix."""
     from renkei.engine.quarantine import groups, rows
 
     with desk() as opened:
-        found = rows(opened.ledger, opened.spec.name, rule)
+        found = opened.shown(opened.spec.name, show_personal).quarantine(rows(opened.ledger, opened.spec.name, rule))
     kinds = groups(found)
-    lines = _quarantine(kinds, found, len(found) if rule or len(found) <= MANY else FEW)
-    show({"groups": kinds, "rows": found}, "\n".join(lines) or "No row is quarantined or refused.")
+    text = "\n".join(_quarantine(kinds, found, len(found) if rule or len(found) <= MANY else FEW))
+    show({"groups": kinds, "rows": found}, "\n".join([text, *masked_hint(text)]) if text else "No row is quarantined or refused.")
 
 
 def _quarantine(kinds: list[dict[str, Any]], found: list[dict[str, Any]], most: int) -> Iterator[str]:
@@ -104,7 +106,7 @@ def _quarantine(kinds: list[dict[str, Any]], found: list[dict[str, Any]], most: 
         yield f"{kind['state']}: {kind['rule']} {kind['field']}".rstrip() + f": {kind['count']} since {local(kind['since'])}"
         for one in same[:most]:
             value = f": {short(one['value'])!r}" if one["value"] else ""
-            yield f"  {one['record']}  {short(one['label'])}: {one['words'].rstrip('.')}{value}"
+            yield f"  {' '.join(filter(None, (one['record'], short(one['label']))))}: {one['words'].rstrip('.')}{value}"
         if len(same) > most:
             yield f"  … and {len(same) - most} more: renkei quarantine list --rule {kind['rule']}"
         yield f"  fix: {kind['fix']}"

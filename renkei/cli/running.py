@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from renkei.cli.asked import Asked, desk, show
+from renkei.cli.asked import Asked, ShowPersonal, desk, masked_hint, show
 from renkei.cli.progress import progress_bars
 from renkei.core.report import plan_lines, run_lines
 
@@ -67,9 +67,7 @@ def plan(
     entities: Annotated[list[str] | None, typer.Argument(help="customers, products, summaries; or: show FILE")] = None,
     full: Annotated[bool, typer.Option(help="Compare every record.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the plan there too.")] = None,
-    show_personal: Annotated[
-        bool, typer.Option("--show-personal", help="Print personal values too; files never hold them.")
-    ] = False,
+    show_personal: ShowPersonal = False,
 ) -> None:
     """Read and decide; write nothing to either system. `plan show FILE` prints a plan again."""
     if entities and entities[0] == "show":
@@ -81,7 +79,12 @@ def plan(
         out.write_bytes(report.file.read_bytes())
         report.file = out
     content = _in_full(report.json()) if show_personal else report.json()
-    show(content, "\n".join(plan_lines(content) + [f"note: {one}" for one in report.notes]))
+    _print_plan(content, [f"note: {one}" for one in report.notes])
+
+
+def _print_plan(content: dict[str, Any], notes: list[str]) -> None:
+    lines = plan_lines(content) + notes
+    show(content, "\n".join(lines + masked_hint("\n".join(lines))))
 
 
 def _in_full(content: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +103,7 @@ def _show_plan(files: list[str], show_personal: bool) -> None:
     content = {**read_file(Path(files[0])), "plan": files[0]}
     if show_personal:
         content = _in_full(content)
-    show(content, "\n".join(plan_lines(content)))
+    _print_plan(content, [])
 
 
 def apply(

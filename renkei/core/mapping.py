@@ -46,7 +46,7 @@ class FieldSpec:
     max_length     characters the target takes; longer values are quarantined before any call
     create_only    written by a create, never by an update
     detail         the Books path is only in the detail, not in list rows
-    personal       masked in logs, plan files and what a plan prints
+    personal       masked in files, logs and all that is shown, but to who may ask for it
     optional       left out of the mapping where a side's metadata lacks it (`MappingSpec.without`)
     books_else     a second Books path, read where the first one is blank, never written
     books_write    the Books path to write where it differs from the one to read (`currency_id` for `currency_code`)

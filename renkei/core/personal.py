@@ -2,59 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from renkei.core.mapping import MappingSpec
-from renkei.core.records import Change, Hold
 from renkei.core.values import MISSING, Ref
 
 MASK = "•••"
+SHORTEST = 2  # letters: a shorter value is not sought in other words
 
 
 @dataclass(frozen=True, slots=True)
 class Personal:
-    """What of a plan is personal.
+    """What the mappings of a connection tag as personal.
 
-    fields    (mapping, canonical field)
-    persons   (side, module) whose records are persons only
-    perhaps   (side, module) whose records are persons or firms: Books' customers
+    fields     (mapping, field): its canonical name and its paths on both sides
+    persons    mappings whose records are called by a personal field
+    modules    mapping → the two lists, (side, module), that it joins
+    business   mapping → whether it is of business customers in Books or of individuals, where it says so
+    unknown    nobody can tell: everything is masked
     """
 
     fields: frozenset[tuple[str, str]] = frozenset()
-    persons: frozenset[tuple[str, str]] = frozenset()
-    perhaps: frozenset[tuple[str, str]] = frozenset()
+    persons: frozenset[str] = frozenset()
+    modules: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
+    business: Mapping[str, bool] = field(default_factory=dict)
+    unknown: bool = False
 
-    def value(self, mapping: str, field: str, value: Any) -> Any:
-        """The value, or the mask where it is personal and not blank: that something is filled or cleared stays visible."""
-        return MASK if (mapping, field) in self.fields and value not in (None, "", MISSING) else value
+    def mappings_of(self, ref: Ref, business: bool | None = None) -> frozenset[str]:
+        """The mappings that a record can be of; `business` of a Books customer, where that is known."""
+        found = frozenset(name for name, lists in self.modules.items() if (ref.side, ref.module) in lists)
+        if (ref.side, ref.module) != ("books", "contacts") or business is None:
+            return found
+        return frozenset(name for name in found if self.business.get(name, business) == business)
 
-    def change(self, mapping: str, change: Change) -> dict[str, Any]:
-        """A change as it is shown."""
-        before, after = (self.value(mapping, change.field, one) for one in (change.before, change.after))
-        return {"field": change.field, "before": before, "after": after, "reason": change.reason}
+    def value(self, mappings: Collection[str], name: str, value: Any) -> Any:
+        """The value, or the mask where one of these mappings tags it and it is not blank: that it is filled stays visible."""
+        tagged = self.unknown or any((mapping, name) in self.fields for mapping in mappings)
+        return MASK if tagged and value not in (None, "", MISSING) else value
 
-    def label(self, hold: Hold) -> str:
-        """What a question's record is called; masked where it is a person, or where nothing says that it is a firm."""
-        label = str(hold.detail.get("label") or "")
-        near = [Ref.parse(str(one["record"])) for one in hold.candidates if "record" in one]
-        modules = {(ref.side, ref.module) for ref in (hold.record, *near)}
-        unsure = modules <= self.perhaps
-        return MASK if label and (modules & self.persons or (unsure and self.perhaps)) else label
+    def label(self, mappings: Collection[str], label: str) -> str:
+        """What a record is called; masked where it is a person, or may be one for all that is known."""
+        return MASK if label and (self.unknown or self.persons & set(mappings)) else label
 
 
-NOTHING = Personal()
+NOTHING, EVERYTHING = Personal(), Personal(unknown=True)
 
 
 def personal_in(specs: Iterable[MappingSpec]) -> Personal:
     """What these mappings tag as personal."""
-    fields, kinds = set(), dict[tuple[str, str], set[bool]]()
+    fields, persons, modules, business = set(), set(), {}, {}
     for spec in specs:
-        tagged = {item.name for item in spec.fields if item.personal}
-        fields |= {(spec.name, name) for name in tagged}
-        for module in (("crm", spec.crm_module), ("books", spec.books_module)):
-            kinds.setdefault(module, set()).add(bool(tagged & set(spec.label)))
-    persons = frozenset(module for module, said in kinds.items() if said == {True})
-    perhaps = frozenset(module for module, said in kinds.items() if said == {True, False})
-    return Personal(frozenset(fields), persons, perhaps)
+        for item in (one for one in spec.fields if one.personal):
+            fields |= {(spec.name, name) for name in (item.name, item.crm, item.books, item.books_else) if name}
+        if any((spec.name, name) in fields for name in spec.label):
+            persons.add(spec.name)
+        modules[spec.name] = frozenset({("crm", spec.crm_module), ("books", spec.books_module)})
+        for side, name, value in spec.constants:
+            if (side, name) == ("books", "customer_sub_type"):
+                business[spec.name] = value == "business"
+    return Personal(frozenset(fields), frozenset(persons), modules, business)
+
+
+def without(text: str, values: Iterable[Any]) -> str:
+    """A text in which none of these values is told."""
+    told = {str(one) for one in values if isinstance(one, str) and len(one) >= SHORTEST and one != MASK}
+    for one in sorted(told, key=len, reverse=True):
+        text = text.replace(one, MASK)
+    return text

@@ -68,7 +68,8 @@ def plan_lines(report: Mapping[str, Any]) -> list[str]:
         words = ", ".join(f"{count} {word}" for word, count in part["outcomes"].items() if count)
         lines.append(f"{entity}: {seen['crm']} CRM and {seen['books']} Books rows: {words or 'nothing'}")
         for action in part["actions"]:
-            lines.append(f"  {action['verb']} {action['target'] or _new(action)} for {action['source']}: {action['reason']}")
+            served = " ".join(word for word in (action["source"], action.get("label")) if word)
+            lines.append(f"  {action['verb']} {action['target'] or _new(action)} for {served}: {action['reason']}")
             lines += _change_lines(action["changes"])
         for hold in part["holds"]:
             asked = " ".join(word for word in (hold["record"], hold["field"], hold["label"]) if word)

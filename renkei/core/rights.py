@@ -29,6 +29,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
 
 ANYBODY: tuple[Right, ...] = ()
 READ: tuple[Right, ...] = ("read",)
+PERSONAL: tuple[Right, ...] = ("decide", "audit")  # who answers for a record or examines it; not who looks or edits mappings
 RUN: tuple[Right, ...] = ("run",)
 ADMINISTER: tuple[Right, ...] = ("administer",)
 
@@ -40,7 +41,9 @@ NEEDS: Mapping[str, tuple[Right, ...]] = {
     "demo": ANYBODY,  # an imitated world of its own
     "sandbox serve": ANYBODY,
     "plan": ("map", "run", "release"),
+    "plan --show-personal": PERSONAL,
     "plan show": READ,
+    "plan show --show-personal": PERSONAL,
     "apply": ("run", "release"),
     "apply --release": ("release",),
     "sync": RUN,
@@ -50,12 +53,16 @@ NEEDS: Mapping[str, tuple[Right, ...]] = {
     "runs": READ,
     "runs list": READ,
     "runs show": READ,
+    "runs show --show-personal": PERSONAL,
     "why": READ,
+    "why --show-personal": PERSONAL,
     "holds": READ,
     "holds list": READ,
+    "holds list --show-personal": PERSONAL,
     "holds decide": ("decide",),
     "quarantine": READ,
     "quarantine list": READ,
+    "quarantine list --show-personal": PERSONAL,
     "quarantine replay": ("decide",),
     "quarantine discard": ("decide",),
     "links": READ,

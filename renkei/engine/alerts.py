@@ -14,6 +14,7 @@ from renkei.core.ports import Ledger
 from renkei.core.records import Run
 from renkei.core.report import brake_lines
 from renkei.engine.sequence import Report
+from renkei.engine.shown import Shown
 
 BATCHES = frozenset({"sync", "apply", "publish"})
 GOOD = frozenset({"green", "amber"})
@@ -23,13 +24,13 @@ LOOK_BACK = 500  # runs
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A subject line and a text. Records stand in it by their references, never by a person's name."""
+    """A subject line and a text. Records stand in it by reference and name, persons by reference alone."""
 
     title: str
     text: str
 
 
-def about_run(ledger: Ledger, spec: ConnectionSpec, report: Report) -> Alert | None:
+def about_run(ledger: Ledger, spec: ConnectionSpec, report: Report, shown: Shown) -> Alert | None:
     """A run that failed, was held by a brake, or asks a person something new; None for any other."""
     begun = ledger.run(report.run)
     if begun is None or begun.kind not in BATCHES:
@@ -46,7 +47,7 @@ def about_run(ledger: Ledger, spec: ConnectionSpec, report: Report) -> Alert | N
             if part["outcomes"]["failed"]:
                 words.append(f"{entity}: {part['outcomes']['failed']} rows failed")
         failed = (row for row in ledger.outcomes(report.run, "record") if row.outcome == "failed")
-        words += [f"for example {' '.join(map(str, row.records))}: {row.reason}" for row in islice(failed, SAMPLES)]
+        words += [f"for example {' '.join(map(shown.called, row.records))}: {row.reason}" for row in islice(failed, SAMPLES)]
         return _alert(spec.name, f"run {report.run} failed", [*words, f"{name} runs show {report.run}"])
     asked = [one for one in ledger.open_holds(spec.name)]
     since = ledger.hold_states(spec.name, [one.id for one in asked])
@@ -55,7 +56,10 @@ def about_run(ledger: Ledger, spec: ConnectionSpec, report: Report) -> Alert | N
         return None
     counted = Counter(one.question for one in new)
     words = [f"{count} {question}" for question, count in sorted(counted.items())]
-    words += [f"for example {one.record} {one.field or ''}".rstrip() + f": {', '.join(one.choices)}" for one in new[:SAMPLES]]
+    words += [
+        f"for example {' '.join(filter(None, (shown.called(one.record), one.field)))}: {', '.join(one.choices)}"
+        for one in new[:SAMPLES]
+    ]
     return _alert(spec.name, f"{len(new)} new questions wait for a person", [*words, f"{name} holds"])
 
 

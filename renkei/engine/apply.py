@@ -19,6 +19,7 @@ from renkei.core.stored import plans_of
 from renkei.core.values import Ref, Side
 from renkei.engine.recall import load as recall_records
 from renkei.engine.sequence import ENGINE, Report, Stages, act, in_a_run, note, planned
+from renkei.engine.shown import Shown
 from renkei.engine.work import EntityWork, Request, Rooms, World, rules_hash, settings_of
 
 
@@ -42,7 +43,8 @@ def in_full(ledger: Ledger, connection: str, content: Mapping[str, Any]) -> dict
         raise AskedWrongly(
             f"The ledger of {connection} holds no plan {content['fingerprint']}.", fix="Show it without the values."
         )
-    return {**content, "entities": {plan.entity: planned(plan, NOTHING) for plan in plans_of(kept)}}
+    shown = Shown(ledger, connection, NOTHING)
+    return {**content, "entities": {plan.entity: planned(plan, shown) for plan in plans_of(kept)}}
 
 
 def stored_plan(rooms: Rooms, mark: str) -> list[EntityPlan]:

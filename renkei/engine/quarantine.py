@@ -15,7 +15,6 @@ from renkei.core.ports import Ledger, Settled
 from renkei.core.records import Mirror, OutcomeRow
 from renkei.core.values import Ref, plain, time_text
 from renkei.engine.acts import Act, reasoned
-from renkei.engine.recall import raw_label
 
 DISCARDED = ("skipped", "discarded")
 
@@ -33,10 +32,7 @@ def rows(ledger: Ledger, connection: str, rule: str | None = None) -> list[dict[
         for row, run, at in ledger.quarantine(connection)
     ]  # fmt: skip
     found += [_refused(ledger, connection, ref, reason) for ref, reason in ledger.open_refs(connection, "refused")]
-    found = [one for one in found if rule in (None, one["rule"])]
-    mirrors = _mirrors(ledger, connection, {Ref.parse(one["record"]) for one in found})
-    labels = {str(ref): raw_label(mirror) for ref, mirror in mirrors.items()}
-    return [{**one, "label": labels.get(one["record"], "")} for one in found]
+    return [one for one in found if rule in (None, one["rule"])]
 
 
 def groups(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,10 +14,9 @@ from typing import Any
 
 from renkei.core.brakes import Applied, brakes
 from renkei.core.errors import AnotherRun, AskedWrongly, BudgetSpent, RenkeiError
-from renkei.core.personal import Personal, personal_in
-from renkei.core.planning import EntityPlan, fingerprint
+from renkei.core.planning import EntityPlan, Known, fingerprint
 from renkei.core.ports import StageRow
-from renkei.core.records import OUTCOMES, OutcomeRow, Run
+from renkei.core.records import OUTCOMES, Action, OutcomeRow, Run
 from renkei.core.stored import content_of
 from renkei.core.values import Ref, Side, plain
 from renkei.engine import gap
@@ -29,6 +28,7 @@ from renkei.engine.recall import recall, the_chosen
 from renkei.engine.record import record
 from renkei.engine.recover import recover
 from renkei.engine.resolve import resolve
+from renkei.engine.shown import Shown, shown_of
 from renkei.engine.standing import require_open
 from renkei.engine.survey import survey
 from renkei.engine.validate import validate_arrival
@@ -43,7 +43,6 @@ from renkei.engine.work import (
     World,
     entities_of,
     lists_of,
-    mappings_of,
     rules_hash,
     settings_of,
 )
@@ -207,21 +206,21 @@ async def act(
     rooms: Rooms, request: Request, stages: Stages, world: World, works: Sequence[EntityWork], report: Report, mark: str = ""
 ) -> None:
     """What follows from the plans: show them, hold them, or carry them out. `mark`: the stored plan that they are."""
-    run, ledger, name, personal = report.run, rooms.ledger, rooms.spec.name, _personal(rooms)
+    run, ledger, name = report.run, rooms.ledger, rooms.spec.name
+    shown = shown_of(rooms)
     report.plans = [work.plan for work in works if work.plan is not None]
     report.notes += [*gap.notes(ledger, name, run, report.plans), *(line for work in works for line in work.notes)]
     approved = ledger.approved_keys(name, rooms.clock.now())
-    report.brakes = [one for work in works for one in _brakes(rooms, work, approved) if one.brake not in request.release]
+    report.brakes = [one for work in works for one in _brakes(rooms, work, approved, shown) if one.brake not in request.release]
     if request.plan_only:
         report.status = "amber" if any(work.budget_ended for work in works) else "green"
-        report.entities = {plan.entity: planned(plan, personal) for plan in report.plans}
-        _keep_plan(rooms, report)
+        report.entities = _keep_plan(rooms, report, shown, [work.known for work in works])
         return
     done: dict[str, Result] = {}
     if report.brakes:
         note(rooms, request, run, "brake", "; ".join(f"{one.brake} on {one.entity}: {one.count}" for one in report.brakes))
         done = {action.key: Result("blocked", "brake") for plan in report.plans for action in plan.actions}
-        _keep_plan(rooms, report)
+        _keep_plan(rooms, report, shown, [work.known for work in works])
     else:
         rooms.allow_writes(True)
         if mark:
@@ -238,14 +237,19 @@ async def act(
     report.status = "held" if report.brakes else status_of(report.entities, budget_ended)
 
 
-def _keep_plan(rooms: Rooms, report: Report) -> None:
-    """The plan itself goes into the ledger; the file shows it without personal values, and names it by its fingerprint."""
+def _keep_plan(rooms: Rooms, report: Report, shown: Shown, known: Sequence[Mapping[Ref, Known]]) -> dict[str, Any]:
+    """The plan itself goes into the ledger; the file shows it without personal values, and names it by its fingerprint.
+
+    Returns what is shown of each entity.
+    """
     mark, name = fingerprint(report.plans), rooms.spec.name
     rooms.ledger.save_plan(name, mark, content_of(report.plans), report.run, rooms.clock.now())
     report.file = rooms.data / "plans" / name / f"{mark}.json"
     report.file.parent.mkdir(parents=True, exist_ok=True)
-    shown = {**report.json(), "entities": {plan.entity: planned(plan, _personal(rooms)) for plan in report.plans}}
-    report.file.write_text(json.dumps(shown, ensure_ascii=False, indent=1), encoding="utf-8")
+    entities = {plan.entity: planned(plan, shown, known) for plan in report.plans}
+    content = {**report.json(), "entities": entities}
+    report.file.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+    return entities
 
 
 def entities_with(rooms: Rooms, refs: Sequence[Ref]) -> tuple[str, ...]:
@@ -267,24 +271,22 @@ def note(rooms: Rooms, request: Request, run: str, outcome: str, reason: str) ->
     rooms.ledger.append(rooms.spec.name, run, [OutcomeRow("note", "", (), outcome, reason, rooms.clock.now(), request.actor)])
 
 
-def _brakes(rooms: Rooms, work: EntityWork, approved: Mapping[str, set[str]]) -> list[Applied]:
+def _brakes(rooms: Rooms, work: EntityWork, approved: Mapping[str, set[str]], shown: Shown) -> list[Applied]:
     if work.plan is None:
         return []
     lists = lists_of(rooms, work.entity)
     first = any(rooms.ledger.watermark(rooms.spec.name, side, module, work.entity) is None for side, module in lists)
-    return brakes(work.plan, rooms.spec.brakes, work.known_before, first, approved)
+    return brakes(work.plan, rooms.spec.brakes, work.known_before, first, approved, shown.called)
 
 
-def _personal(rooms: Rooms) -> Personal:
-    return personal_in(rooms.mappings[name] for entity in SYNCED for name in mappings_of(rooms.spec, entity))
-
-
-def planned(plan: EntityPlan, personal: Personal) -> dict[str, Any]:
-    """An entity of a plan as JSON: counts, actions with before → after, holds; what is personal is masked."""
+def planned(plan: EntityPlan, shown: Shown, known: Sequence[Mapping[Ref, Known]] = ()) -> dict[str, Any]:
+    """An entity of a plan as JSON: counts, actions and holds with names and before → after; what is personal is masked."""
     outcomes = dict.fromkeys(reversed(OUTCOMES), 0)
     for verdict in plan.verdicts:
         outcomes[verdict.outcome] += 1
     outcomes["unchanged"] += len(plan.unchanged)
+    shown.learn((ref for action in plan.actions for ref in (action.source, action.target) if ref is not None), known)
+    shown.learn((hold.record for hold in plan.holds), known)
     return {
         "extracted": {"crm": plan.extracted[0], "books": plan.extracted[1]},
         "outcomes": outcomes,
@@ -292,8 +294,8 @@ def planned(plan: EntityPlan, personal: Personal) -> dict[str, Any]:
             plain(
                 {
                     "key": one.key, "verb": one.verb, "side": one.side, "module": one.module, "target": one.target,
-                    "source": one.source, "reason": one.reason, "calls": one.calls,
-                    "changes": [personal.change(one.mapping, item) for item in one.changes],
+                    "source": one.source, "label": shown.name(one.source) or shown.name(one.target),
+                    "reason": one.reason, "calls": one.calls, "changes": _changes(one, shown),
                 }
             )
             for one in plan.actions
@@ -301,12 +303,23 @@ def planned(plan: EntityPlan, personal: Personal) -> dict[str, Any]:
         "holds": [
             {
                 "id": hold.id, "question": hold.question, "record": str(hold.record), "field": hold.field,
-                "label": personal.label(hold), "choices": list(hold.choices),
+                "label": shown.name(hold.record, hold.detail.get("label")), "choices": list(hold.choices),
             }
             for hold in plan.holds
         ],
         "expected_calls": round(sum(one.calls for one in plan.actions), 2),
     }  # fmt: skip
+
+
+def _changes(action: Action, shown: Shown) -> list[dict[str, Any]]:
+    about = [ref for ref in (action.source, action.target) if ref is not None]
+    return [
+        {
+            "field": one.field, "before": shown.value(about, one.field, one.before, action.mapping),
+            "after": shown.value(about, one.field, one.after, action.mapping), "reason": one.reason,
+        }
+        for one in action.changes
+    ]  # fmt: skip
 
 
 def status_of(entities: Mapping[str, Any], budget_ended: bool) -> str:

@@ -125,6 +125,18 @@ def test_releasing_a_brake_needs_more_than_applying(door: Guarded) -> None:
     assert said.code == 3 and "`apply --release`" in said.err and "approver or administrator" in said.err
 
 
+@pytest.mark.parametrize(
+    ("role", "code"), [("viewer", 3), ("mapper", 3), ("operator", 0), ("approver", 0), ("auditor", 0), ("administrator", 0)]
+)
+@pytest.mark.parametrize("words", [("why", "crm:Contacts:1"), ("holds", "list"), ("quarantine", "list")])
+def test_personal_values_are_for_who_answers_or_examines(words: tuple[str, ...], role: str, code: int, door: Guarded) -> None:
+    door.roles(f"{role}: [{ME}]" if role == "administrator" else f"{role}: [{ME}], {SOMEBODY}")
+    assert door.renkei(*words).code == 0
+    said = door.renkei(*words, "--show-personal")
+    assert said.code == code and ("--show-personal`" in said.err) == (code == 3)
+    assert len(door.runs()) == (code == 3)
+
+
 def test_a_name_that_is_typed_grants_nothing(door: Guarded) -> None:
     door.roles(f"viewer: [{ME}], {SOMEBODY}")
     said = door.renkei("quarantine", "replay", "--as", "somebody-else")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from office import Office
 
 from renkei.house import open_desk
@@ -48,6 +50,28 @@ def test_an_edit_is_shown_field_by_field_before_and_after(office: Office) -> Non
     line = f"{edit['changes'][0]['side']}.{edit['changes'][0]['field']}: {edit['changes'][0]['before']!r} →"
     assert line in office.renkei("runs", "show", run, "--limit", "1000").out
     assert line in office.renkei("why", edit["records"][0]).out
+
+
+def test_where_the_mappings_cannot_be_read_a_run_is_shown_and_every_value_and_name_is_masked(
+    office: Office, tmp_path: Path
+) -> None:
+    run = next(one["run"] for one in office.asked("runs")["runs"] if one["kind"] == "apply")
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings" / "accounts.yaml").write_text("mapping: [", encoding="utf-8")
+    office.environ["RENKEI_MAPPINGS"] = str(tmp_path / "mappings")
+    shown = office.asked("runs", "show", run, "--limit", "1000")["writes"]["shown"]
+    assert {change["after"] for one in shown for change in one["changes"]} <= {"•••", None, ""}
+    assert {one["label"] for one in shown} <= {"•••", ""}
+
+
+def test_a_firm_is_told_by_name_and_a_person_is_not(office: Office) -> None:
+    linked = [one["crm"] for one in office.asked("links")["links"]]
+    firm = next(one for one in linked if one.startswith("crm:Accounts"))
+    person = next(one for one in linked if one.startswith("crm:Contacts"))
+    assert office.asked("why", firm)["name"] not in ("", "•••") and office.asked("why", person)["name"] == "•••"
+    assert "--show-personal prints it" in office.renkei("why", person).out
+    plain = office.renkei("why", person, "--show-personal").out
+    assert "•••" not in plain
 
 
 def test_an_outcome_without_a_reason_stands_by_itself(office: Office) -> None:

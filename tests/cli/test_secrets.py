@@ -180,6 +180,15 @@ def personal_values(world: World) -> set[str]:
     return {one for one in found if len(one) > 5}
 
 
+def personal_shows(place: Place) -> list[tuple[str, ...]]:
+    """Every command that shows records out of the ledger: runs, questions, quarantine, the story of contacts and customers."""
+    runs = json.loads(place.renkei("--json", "runs", code=0))["runs"]
+    refs = [f"crm:Contacts:{one}" for one in list(place.world.crm.records("Contacts"))[::6]]
+    refs += [f"books:contacts:{one}" for one in list(place.world.books.records("contacts"))[::8]]
+    shows = [("runs", "show", one["run"], "--limit", "1000") for one in runs]
+    return [*shows, ("holds", "list"), ("quarantine", "list"), *(("why", ref) for ref in refs)]
+
+
 def test_personal_values_stand_in_no_plan_file_no_log_and_not_in_the_runs_row_and_apply_has_them(place: Place) -> None:
     values = personal_values(place.world)
     out = place.renkei("plan", "--full", "--out", str(place.folder / "copy.json"), code=0)
@@ -198,9 +207,16 @@ def test_personal_values_stand_in_no_plan_file_no_log_and_not_in_the_runs_row_an
     before: dict[str, Any] = dict(place.world.books.records("contacts"))
     release = [word for one in ("first_run", "creates", "changed_share") for word in ("--release", one)]
     place.renkei("apply", str(file), *release, "--as", "Suzuki", code=0)
+    assert [one for text in place.said[-4:] for one in values if one in text] == []
     assert len(place.world.books.records("contacts")) > len(before)
     written = json.dumps(
         [place.world.books.detail("contacts", one) for one in place.world.books.records("contacts")], ensure_ascii=False
     )
     assert "•" not in written
-    assert [one for text in place.said[-4:] for one in values if one in text] == []
+    place.renkei("sync", "--full", code=0)
+    shows = personal_shows(place)
+    for words in shows:
+        for out in (place.renkei("--json", *words, code=0), place.renkei(*words, code=0)):
+            assert [one for one in values if one in out] == [], words
+    found = "".join(place.renkei(*words, "--show-personal", code=0) for words in shows)
+    assert len([one for one in values if one in found]) > 10

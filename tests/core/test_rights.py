@@ -51,6 +51,10 @@ MAY = {
     "flow fleet": "operator",
     "watch": "viewer mapper operator approver auditor",
     "flow apply --release": "approver",
+    **{
+        f"{shown} --show-personal": "operator approver auditor"
+        for shown in ("plan", "plan show", "runs show", "why", "holds list", "quarantine list")
+    },
 }  # fmt: skip
 FREE = {"check", "policy show", "demo", "sandbox serve"}
 

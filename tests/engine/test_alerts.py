@@ -14,8 +14,10 @@ from webhook import webhook
 
 from renkei.core.connection import Brakes
 from renkei.core.errors import AskedWrongly, CredentialsRefused
+from renkei.core.personal import personal_in
 from renkei.engine.alerts import Alert, about_error, about_run, about_silence
 from renkei.engine.sequence import Report
+from renkei.engine.shown import Shown
 from renkei.house import Settings, tell, watch_connections
 
 __all__ = ["webhook"]
@@ -23,8 +25,13 @@ __all__ = ["webhook"]
 NAME = "青山印刷"
 
 
+def about(company: Company, report: Report) -> Alert | None:
+    shown = Shown(company.ledger, company.spec.name, personal_in(company.project.mappings_of(company.spec).values()))
+    return about_run(company.ledger, company.spec, report, shown)
+
+
 def told(company: Company, report: Report) -> Alert:
-    alert = about_run(company.ledger, company.spec, report)
+    alert = about(company, report)
     assert alert is not None
     return alert
 
@@ -35,7 +42,10 @@ async def test_a_held_run_is_told_with_its_brake_a_sample_and_the_command_that_r
     report = await company.sync()
     alert = told(company, report)
     assert alert.title == f"renkei demo: a brake stopped run {report.run}"
-    assert "Brake 'creates' on customers: 1 where" in alert.text and record in alert.text
+    assert (
+        "Brake 'creates' on customers: 1 where" in alert.text
+        and f"create books:contacts for crm:Accounts:{record} {NAME}" in alert.text
+    )
     assert f"renkei --connection demo apply {report.file} --release creates --as NAME" in alert.text
     assert alert.text.endswith(f"renkei --connection demo runs show {report.run}")
 
@@ -46,10 +56,24 @@ async def test_new_questions_are_told_once_by_kind_with_samples_and_choices(comp
     company.seed_books("contacts", contact_name=NAME, company_name=NAME, contact_type="customer", customer_sub_type="business")
     alert = told(company, await company.sync())
     assert alert.title == "renkei demo: 1 new questions wait for a person"
-    assert alert.text.splitlines()[0] == "1 duplicate" and f"for example crm:Accounts:{record}: link " in alert.text
-    assert NAME not in alert.text and alert.text.endswith("renkei --connection demo holds")
+    assert alert.text.splitlines()[0] == "1 duplicate" and f"for example crm:Accounts:{record} {NAME}: link " in alert.text
+    assert alert.text.endswith("renkei --connection demo holds")
     company.world.clock.advance(600)
-    assert about_run(company.ledger, company.spec, await company.sync()) is None
+    assert about(company, await company.sync()) is None
+
+
+async def test_a_person_stands_in_no_alert_by_name(company: Company) -> None:
+    company.choose(modules="contacts", duplicates="ask")
+    record = company.seed_crm("Contacts", Last_Name="青山", First_Name="花子", Email="hanako@aoyama.example.jp")
+    company.seed_books(
+        "contacts", contact_name="青山 花子", contact_type="customer", customer_sub_type="individual",
+        contact_persons=[
+            {"last_name": "青山", "first_name": "花子", "email": "hanako@aoyama.example.jp", "is_primary_contact": True}
+        ],
+    )  # fmt: skip
+    alert = told(company, await company.sync())
+    assert f"for example crm:Contacts:{record} •••: link " in alert.text
+    assert not any(word in alert.title + alert.text for word in ("青山", "花子", "hanako"))
 
 
 async def test_a_failed_row_is_told_with_its_reference(company: Company) -> None:
@@ -58,14 +82,14 @@ async def test_a_failed_row_is_told_with_its_reference(company: Company) -> None
     report = await company.sync()
     assert report.status == "red"
     alert = told(company, report)
-    assert "customers: 1 rows failed" in alert.text and f"for example crm:Accounts:{record}: " in alert.text
+    assert "customers: 1 rows failed" in alert.text and f"for example crm:Accounts:{record} {NAME}: " in alert.text
     assert alert.text.endswith(f"runs show {report.run}")
 
 
 async def test_a_green_run_and_a_plan_are_not_worth_a_word(company: Company) -> None:
     company.seed_crm("Accounts", Account_Name=NAME)
-    assert about_run(company.ledger, company.spec, await company.sync(plan_only=True)) is None
-    assert about_run(company.ledger, company.spec, await company.sync()) is None
+    assert about(company, await company.sync(plan_only=True)) is None
+    assert about(company, await company.sync()) is None
 
 
 def test_an_error_is_told_as_what_whether_anything_was_written_and_what_to_do() -> None:

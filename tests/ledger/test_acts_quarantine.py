@@ -53,7 +53,7 @@ def test_a_quarantined_row_shows_its_value_its_rule_and_where_to_correct_it(ledg
     quarantined(ledger, 1)
     assert rows(ledger, "acme") == [
         {
-            "record": "crm:Accounts:1", "label": "株式会社1", "entity": "customers", "state": "quarantined",
+            "record": "crm:Accounts:1", "entity": "customers", "state": "quarantined",
             "rule": "target_limit", "field": "name", "words": "125 characters; books takes 100", "value": "長い名前1",
             "fix": "Shorten it in the CRM.", "since": "2026-11-24T02:00:00+00:00", "run": "R1",
         }
