@@ -59,7 +59,8 @@ class Organisation:
     `modified_filter_everywhere`: honour `last_modified_time` also where it is undocumented;
     `strict_parameters`: refuse unknown sort columns and per_page above 200 with code 2 instead of ignoring and
     clamping; `unique_item_names`: the organisation's preference; `payments_touch_invoices`: a payment moves the
-    invoice's `last_modified_time`.
+    invoice's `last_modified_time`; `makes_unique_fields`: POST /settings/fields heeds `is_unique` (undocumented: the key
+    is known from what the web client sends).
     """
 
     def __init__(self, world: World, id: str, name: str, *, default: bool) -> None:
@@ -73,6 +74,7 @@ class Organisation:
         self.strict_parameters = False
         self.unique_item_names = False
         self.payments_touch_invoices = True
+        self.makes_unique_fields = True
         self.meter = Meter(world.books_plan)
         self.fields: dict[str, list[CustomField]] = standard_fields()
         self.currencies = {entry[0]: self._currency(code, entry) for code, entry in _CURRENCIES.items()}

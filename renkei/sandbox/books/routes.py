@@ -50,7 +50,7 @@ def _table() -> dict[tuple[str, ...], dict[str, Handler]]:
         "settings/currencies/{}": {"GET": settings.currency},
         "settings/taxes": {"GET": settings.taxes},
         "settings/taxes/{}": {"GET": settings.tax},
-        "settings/fields": {"GET": settings.fields},
+        "settings/fields": {"GET": settings.fields, "POST": settings.make_field},
         "contacts": {
             "GET": h.listed("contacts"),
             "POST": h.created("contacts", h.create_contact),

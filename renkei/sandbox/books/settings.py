@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from renkei.sandbox.books import errors
 from renkei.sandbox.books.call import Answer, Call
+from renkei.sandbox.books.fields import CustomField
 from renkei.sandbox.books.listing import paging
+
+# books-v3.md section 12 names the call; these are the types of its page.
+FIELD_TYPES = (
+    "string", "number", "decimal", "amount", "date", "dropdown", "check_box", "multiline", "email", "url", "phone", "percent",
+    "lookup", "autonumber", "formula", "image", "attachment",
+)  # fmt: skip
 
 
 def organizations(call: Call) -> Answer:
@@ -83,6 +91,28 @@ def fields(call: Call) -> Answer:
         raise errors.invalid("entity")
     found = [field.as_setting(entity) for field in call.org.fields[entity]]
     return Answer({"fields": found}, rows=len(found))
+
+
+def make_field(call: Call) -> Answer:
+    """POST /settings/fields (section 12); the answer's shape is unverified."""
+    body = call.body()
+    for key in ("label", "data_type", "entity", "show_on_pdf"):
+        if body.get(key) in (None, ""):
+            raise errors.invalid(key)
+    entity, label = str(body["entity"]), str(body["label"])
+    if entity not in call.org.fields:
+        raise errors.invalid("entity")
+    if body["data_type"] not in FIELD_TYPES:
+        raise errors.invalid("data_type")
+    there = call.org.fields[entity]
+    name = "cf_" + "_".join(re.findall(r"[a-z0-9]+", label.lower()))
+    if any(one.label.casefold() == label.casefold() or one.api_name == name for one in there):
+        raise errors.already_exists("Custom field", label)
+    unique = body.get("is_unique") is True and call.org.makes_unique_fields
+    index = max((one.index for one in there), default=0) + 1
+    field = CustomField(call.org.world.new_id("books"), name, label, index, str(body["data_type"]), is_unique=unique)
+    there.append(field)
+    return Answer({"custom_field": field.as_setting(entity)}, "The custom field has been created.", 201)
 
 
 def _user_detail(user: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 import orjson
 from starlette.datastructures import Headers
 
-from renkei.sandbox.crm import batch, bin, coql, errors, locks, read, related, search, settings, write
+from renkei.sandbox.crm import batch, bin, coql, errors, locks, read, related, search, settings, shaping, write
 from renkei.sandbox.crm.budget import HEAVY_RECORDS, SUB_CONCURRENT
 from renkei.sandbox.crm.call import NO_CONTENT, NOT_MODIFIED, Answer, Call
 from renkei.sandbox.faults import Receive, Scope, Send
@@ -86,8 +86,10 @@ ROUTES = (
     _route("GET", "users", settings.users, "ZohoCRM.users.READ"),
     _route("GET", "users/{id}", settings.user, "ZohoCRM.users.READ"),
     _route("GET", "settings/modules", settings.modules, f"{SETTINGS}.modules.READ"),
+    _route("POST", "settings/modules", shaping.make_modules, f"{SETTINGS}.modules.CREATE", _fixed(shaping.MODULE_CREDITS)),
     _route("GET", "settings/modules/{name}", settings.module, f"{SETTINGS}.modules.READ"),
     _route("GET", "settings/fields", settings.fields, f"{SETTINGS}.fields.READ"),
+    _route("POST", "settings/fields", shaping.make_fields, f"{SETTINGS}.fields.CREATE"),
     _route("GET", "settings/fields/{id}", settings.field, f"{SETTINGS}.fields.READ"),
     _route("GET", "settings/layouts", settings.layouts, f"{SETTINGS}.layouts.READ"),
     _route("GET", "settings/layouts/{id}", settings.layout, f"{SETTINGS}.layouts.READ"),
@@ -97,6 +99,7 @@ ROUTES = (
     _route("GET", "settings/related_lists", settings.related_lists, f"{SETTINGS}.related_lists.READ"),
     _route("GET", "settings/profiles", settings.profiles, f"{SETTINGS}.profiles.READ"),
     _route("GET", "settings/profiles/{id}", settings.profile, f"{SETTINGS}.profiles.READ"),
+    _route("PUT", "settings/profiles/{id}", shaping.change_profile, f"{SETTINGS}.profiles.UPDATE"),
     _route("GET", "settings/variables", settings.variables, f"{SETTINGS}.variables.READ"),
     _route("GET", "settings/recycle_bin", bin.listing, f"{SETTINGS}.recycle_bin.READ"),
     _route("DELETE", "settings/recycle_bin/{id}", bin.purge, f"{SETTINGS}.recycle_bin.DELETE"),

@@ -167,6 +167,7 @@ CURRENCY_FIELDS = (
     Field("Currency", "picklist"),
     Field("Exchange_Rate", "double", decimal_place=9),
 )
+CURRENCY_NAMES = frozenset(field.name for field in CURRENCY_FIELDS)
 MONEY_MODULES = ("Accounts", "Products", "Deals")
 
 
@@ -304,11 +305,22 @@ STANDARD: dict[str, tuple[Field, ...]] = {
 
 def module_fields(module: str, currencies: tuple[str, ...]) -> dict[str, Field]:
     """The fields of a module by API name. `currencies`: ISO codes when multi-currency is on, else empty."""
-    money: tuple[Field, ...] = ()
-    if currencies and module in MONEY_MODULES:
-        codes = tuple(Choice(code) for code in currencies)
-        money = (replace(CURRENCY_FIELDS[0], choices=codes), CURRENCY_FIELDS[1])
-    return {field.name: field for field in (*STANDARD[module], *money, *SYSTEM_FIELDS)}
+    money = currency_fields(module, currencies)
+    return {field.name: field for field in (*STANDARD[module], *money.values(), *SYSTEM_FIELDS)}
+
+
+def currency_fields(module: str, currencies: tuple[str, ...]) -> dict[str, Field]:
+    """What multi-currency adds to a module."""
+    if not currencies or module not in MONEY_MODULES:
+        return {}
+    codes = tuple(Choice(code) for code in currencies)
+    return {field.name: field for field in (replace(CURRENCY_FIELDS[0], choices=codes), CURRENCY_FIELDS[1])}
+
+
+def made_module_fields(singular: str) -> dict[str, Field]:
+    """What a custom module has from the beginning."""
+    name = Field("Name", label=f"{singular} Name", length=120, mandatory=True)
+    return {field.name: field for field in (name, *SYSTEM_FIELDS)}
 
 
 def served(field: Field, id: str, modules: dict[str, str], profiles: list[dict[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from renkei.sandbox.crm import org
-from renkei.sandbox.crm.fields import MODULES, NAME_FIELD, Field
+from renkei.sandbox.crm.fields import NAME_FIELD, Field
 from renkei.sandbox.crm.stamps import moved
 from renkei.sandbox.crm.table import Record
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 Column = Callable[[Record], Any]
 
 
-def layout(module: str) -> dict[str, str]:
+def layout(state: CrmState, module: str) -> dict[str, str]:
     """The one layout of a module."""
     return {
         "name": "Standard",
-        "id": org.fixed_id(91055 + 2 * MODULES.index(module)),
+        "id": org.fixed_id(91055 + 2 * state.place(module)),
         "display_label": "Standard",
     }
 
@@ -47,7 +47,7 @@ def record_name(state: CrmState, module: str, id: str) -> str | None:
     table = state.tables[module]
     record = table.records.get(id)
     if record is not None:
-        return record.get(NAME_FIELD[module])
+        return record.get(NAME_FIELD.get(module, "Name"))
     entry = table.deleted.get(id)
     return entry.name if entry else None
 
@@ -63,7 +63,7 @@ def column(state: CrmState, module: str, field: Field, zone: ZoneInfo, *, names:
     """How a field of a record goes out. `names`: lookups as {"name","id"}, in COQL as {"id"} only."""
     name = field.name
     if name == "Layout":
-        whole = layout(module)
+        whole = layout(state, module)
         return lambda record: whole
     if name == "Record_Status__s":
         return lambda record: "Available"

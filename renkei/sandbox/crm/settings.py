@@ -7,10 +7,10 @@ from typing import Any
 from renkei.sandbox.crm import errors, related, render
 from renkei.sandbox.crm.call import NO_CONTENT, PER_PAGE, Answer, Call
 from renkei.sandbox.crm.errors import Refusal
-from renkei.sandbox.crm.fields import MODULES, SINGULAR, choice_json
+from renkei.sandbox.crm.fields import choice_json
 from renkei.sandbox.crm.fields import served as served_field
-from renkei.sandbox.crm.org import ADMINISTRATOR, fixed_id, plural
-from renkei.sandbox.crm.state import CrmState
+from renkei.sandbox.crm.org import ADMINISTRATOR, fixed_id
+from renkei.sandbox.crm.state import RIGHTS, CrmState
 from renkei.sandbox.crm.table import Table, View
 
 MADE = "2025-04-01T00:00:00+09:00"
@@ -94,7 +94,7 @@ def user(call: Call) -> Answer:
 
 def modules(call: Call) -> Answer:
     """GET /settings/modules."""
-    rows = [_module(call.state, name) for name in MODULES]
+    rows = [_module(call.state, name) for name in call.state.tables]
     return Answer(200, {"modules": rows}, rows=len(rows))
 
 
@@ -108,14 +108,14 @@ def module(call: Call) -> Answer:
 
 
 def _module(state: CrmState, name: str) -> dict[str, Any]:
-    custom = state.is_custom(name)
+    custom, place, (singular, plural) = state.is_custom(name), state.place(name), state.labels[name]
     return {
         "api_name": name,
-        "module_name": f"CustomModule{MODULES.index(name)}" if custom else name,
-        "singular_label": SINGULAR[name],
-        "plural_label": plural(name),
-        "actual_singular_label": SINGULAR[name],
-        "actual_plural_label": plural(name),
+        "module_name": f"CustomModule{place}" if custom else name,
+        "singular_label": singular,
+        "plural_label": plural,
+        "actual_singular_label": singular,
+        "actual_plural_label": plural,
         "id": state.module_ids[name],
         "generated_type": "custom" if custom else "default",
         "api_supported": True,
@@ -134,7 +134,7 @@ def _module(state: CrmState, name: str) -> dict[str, Any]:
         "public_fields_configured": False,
         "presence_sub_menu": True,
         "global_search_supported": True,
-        "sequence_number": MODULES.index(name) + 1,
+        "sequence_number": place + 1,
         "business_card_field_limit": 5,
         "web_link": None,
         "parent_module": {},
@@ -151,7 +151,7 @@ def _module(state: CrmState, name: str) -> dict[str, Any]:
     }
 
 
-def _asked_module(call: Call) -> Table:
+def asked_module(call: Call) -> Table:
     """The module named by the `module` parameter."""
     name = call.params.get("module")
     if not name:
@@ -165,18 +165,14 @@ def _asked_module(call: Call) -> Table:
 def _fields(state: CrmState, table: Table) -> list[dict[str, Any]]:
     profiles = list(state.profiles.values())
     return [
-        served_field(field, _field_id(table.module, number), state.module_ids, profiles)
+        served_field(field, state.field_id(table.module, number), state.module_ids, profiles)
         for number, field in enumerate(table.fields.values())
     ]
 
 
-def _field_id(module: str, number: int) -> str:
-    return fixed_id(2400 + 1000 * MODULES.index(module) + 2 * number)
-
-
 def fields(call: Call) -> Answer:
     """GET /settings/fields?module=...: every field of a module, all layouts together; `type=unused` gives none."""
-    table = _asked_module(call)
+    table = asked_module(call)
     if call.one_of("type", "all", "all", "used", "unused") == "unused":
         return Answer(NO_CONTENT)
     rows = _fields(call.state, table)
@@ -186,18 +182,18 @@ def fields(call: Call) -> Answer:
 def field(call: Call) -> Answer:
     """GET /settings/fields/{id or api_name}?module=..."""
     wanted = call.names["id"]
-    found = [row for row in _fields(call.state, _asked_module(call)) if wanted in (row["id"], row["api_name"])]
+    found = [row for row in _fields(call.state, asked_module(call)) if wanted in (row["id"], row["api_name"])]
     return Answer(200, {"fields": found}, rows=1) if found else Answer(NO_CONTENT)
 
 
 def layouts(call: Call) -> Answer:
     """GET /settings/layouts?module=...: the one layout, with real `required` and the stages of the pipeline."""
-    return Answer(200, {"layouts": [_layout(call.state, _asked_module(call))]}, rows=1)
+    return Answer(200, {"layouts": [_layout(call.state, asked_module(call))]}, rows=1)
 
 
 def layout(call: Call) -> Answer:
     """GET /settings/layouts/{id}?module=..."""
-    row = _layout(call.state, _asked_module(call))
+    row = _layout(call.state, asked_module(call))
     return Answer(200, {"layouts": [row]}, rows=1) if row["id"] == call.names["id"] else Answer(NO_CONTENT)
 
 
@@ -207,7 +203,7 @@ def _layout(state: CrmState, table: Table) -> dict[str, Any]:
         for number, row in enumerate(_fields(state, table), 1)
     ]
     return {
-        **render.layout(table.module),
+        **render.layout(state, table.module),
         "status": "active",
         "visible": True,
         "source": "standard",
@@ -229,10 +225,10 @@ def _layout(state: CrmState, table: Table) -> dict[str, Any]:
         ],
         "sections": [
             {
-                "id": fixed_id(95001 + 10 * MODULES.index(table.module)),
-                "api_name": f"{SINGULAR[table.module]} Information",
-                "name": f"{SINGULAR[table.module]} Information",
-                "display_label": f"{SINGULAR[table.module]} Information",
+                "id": fixed_id(95001 + 10 * state.place(table.module)),
+                "api_name": f"{state.labels[table.module][0]} Information",
+                "name": f"{state.labels[table.module][0]} Information",
+                "display_label": f"{state.labels[table.module][0]} Information",
                 "sequence_number": 1,
                 "column_count": 2,
                 "issubformsection": False,
@@ -249,22 +245,24 @@ def _layout(state: CrmState, table: Table) -> dict[str, Any]:
 
 def custom_views(call: Call) -> Answer:
     """GET /settings/custom_views?module=..."""
-    table = _asked_module(call)
+    table = asked_module(call)
     views = [_view(call.state, table, view) for view in table.views.values()]
     return Answer(200, {"custom_views": views, "info": _views_info(table, len(views))}, rows=len(views))
 
 
 def custom_view(call: Call) -> Answer:
     """GET /settings/custom_views/{id}?module=...: with criteria and fields."""
-    table = _asked_module(call)
+    table = asked_module(call)
     view = table.views.get(call.names["id"])
     if view is None:
         return Answer(NO_CONTENT)
-    names = list(table.fields)
+    names = list(table.fields)[:5]
     whole = {
         **_view(call.state, table, view),
         "criteria": view.criteria,
-        "fields": [{"api_name": name, "id": _field_id(table.module, names.index(name)), "_pin": False} for name in names[:5]],
+        "fields": [
+            {"api_name": one, "id": call.state.field_id(table.module, number), "_pin": False} for number, one in enumerate(names)
+        ],
         "shared_to": [],
     }
     return Answer(200, {"custom_views": [whole], "info": _views_info(table, 1)}, rows=1)
@@ -314,11 +312,11 @@ def pipeline(call: Call) -> Answer:
     asked = call.params.get("layout_id")
     if not asked:
         raise errors.required_param("layout_id")
-    if asked != render.layout("Deals")["id"]:
+    if asked != render.layout(call.state, "Deals")["id"]:
         raise errors.invalid_param("layout_id", "the id given seems to be invalid")
     table = call.state.tables["Deals"]
     stage = table.fields["Stage"]
-    stage_id = _field_id("Deals", list(table.fields).index("Stage"))
+    stage_id = call.state.field_id("Deals", list(table.fields).index("Stage"))
     maps = []
     for number, choice in enumerate(stage.choices, 1):
         value = choice_json(choice, stage_id, number)
@@ -337,7 +335,7 @@ def pipeline(call: Call) -> Answer:
 
 def related_lists(call: Call) -> Answer:
     """GET /settings/related_lists?module=..."""
-    rows = related.served(call.state, _asked_module(call).module)
+    rows = related.served(call.state, asked_module(call).module)
     return Answer(200, {"related_lists": rows}, rows=len(rows)) if rows else Answer(NO_CONTENT)
 
 
@@ -356,16 +354,16 @@ def profile(call: Call) -> Answer:
 def _profile(state: CrmState, profile: dict[str, Any]) -> dict[str, Any]:
     permissions = [
         {
-            "id": fixed_id(30001 + 4 * MODULES.index(module) + place),
+            "id": state.permission_id(module, right),
             "name": f"Crm_Implied_{right}_{module}",
             "display_label": right,
-            "customizable": True,
+            "customizable": profile["id"] != ADMINISTRATOR,
             "parent_permissions": [],
             "enabled": (profile["id"], module, right) not in state.denied,
             "module": module,
         }
-        for module in MODULES
-        for place, right in enumerate(("View", "Create", "Edit", "Delete"))
+        for module in state.tables
+        for right in RIGHTS
     ]
     sections = [{"name": "modules", "categories": []}]
     return {**profile, "permissions_details": permissions, "sections": sections}

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from renkei.sandbox.crm import org
 from renkei.sandbox.crm.budget import Budget
-from renkei.sandbox.crm.fields import CUSTOM_MODULES, MODULES, NAME_FIELD, STAGES, Field, module_fields
+from renkei.sandbox.crm.fields import (
+    CURRENCY_NAMES,
+    CUSTOM_MODULES,
+    MODULES,
+    NAME_FIELD,
+    SINGULAR,
+    STAGES,
+    Field,
+    currency_fields,
+    made_module_fields,
+    module_fields,
+)
 from renkei.sandbox.crm.stamps import epoch, stamp
 from renkei.sandbox.crm.table import Deleted, Record, Table, View
 
@@ -17,6 +28,7 @@ if TYPE_CHECKING:
     from renkei.sandbox.crm.read import PageToken
     from renkei.sandbox.world import World
 
+RIGHTS = ("View", "Create", "Edit", "Delete")
 RECYCLE_SECONDS = 60 * 86400
 PERMANENT_SECONDS = 120 * 86400
 
@@ -43,6 +55,8 @@ class CrmState:
         self.human_user = self.users[org.HUMAN_USER]
         self.org = org.organisation(world.time_zone, world.base_currency)
         self.module_ids = {name: org.fixed_id(2171 + 4 * n) for n, name in enumerate(MODULES)}
+        # (singular, plural) of each module, as people see them.
+        self.labels = {name: (SINGULAR[name], org.plural(name)) for name in MODULES}
         self.multi_currency = True
         self.currencies = org.currencies(world.base_currency)
         self.tables: dict[str, Table] = {}
@@ -56,6 +70,8 @@ class CrmState:
             for right in ("Create", "Edit", "Delete")
             if profile != org.ADMINISTRATOR
         }
+        # How many unique fields a module may have: limited by edition, the number is undocumented.
+        self.most_unique_fields = 10
         # Whether If-Modified-Since finds records of that very second (undocumented; excluding is harder on clients).
         self.since_includes_equal = False
         # How long a change takes to reach search and count.
@@ -83,8 +99,10 @@ class CrmState:
         """Switches multi-currency: without it /org/currencies is refused and no module has `Currency`."""
         self.multi_currency = on
         self.org["mc_status"] = on
+        codes = tuple(c["iso_code"] for c in self.currencies) if on else ()
         for name, table in self.tables.items():
-            table.set_fields(self._fields(name))
+            kept = {one: field for one, field in table.fields.items() if one not in CURRENCY_NAMES}
+            table.set_fields(kept | currency_fields(name, codes))
 
     def set_field(self, module: str, field: Field) -> None:
         """Adds a field to a module, or replaces the one of that name."""
@@ -95,6 +113,32 @@ class CrmState:
         """Takes a field out of a module's metadata; values already stored stay out of reach."""
         table = self.tables[module]
         table.set_fields({key: field for key, field in table.fields.items() if key != name})
+
+    def make_module(self, name: str, singular: str, plural: str, profiles: Collection[str]) -> str:
+        """Makes a custom module that these profiles are shown, with every right in it; returns its id."""
+        self.module_ids[name] = org.fixed_id(2171 + 4 * len(self.tables))
+        self.labels[name] = (singular, plural)
+        self.tables[name] = Table(name, made_module_fields(singular))
+        self.denied |= {(one, name, right) for one in self.profiles if one not in profiles for right in RIGHTS}
+        self.add_view(name, f"All {plural}", None, system_name="ALLVIEWS")
+        return self.module_ids[name]
+
+    def remove_module(self, name: str) -> None:
+        """Takes a module away with all that is in it."""
+        del self.tables[name], self.labels[name], self.module_ids[name]
+        self.denied = {row for row in self.denied if row[1] != name}
+
+    def place(self, module: str) -> int:
+        """Where a module stands among the others; ids of fixed things hang on it."""
+        return list(self.tables).index(module)
+
+    def field_id(self, module: str, number: int) -> str:
+        """The id of a module's field by its place among them."""
+        return org.fixed_id(2400 + 1000 * self.place(module) + 2 * number)
+
+    def permission_id(self, module: str, right: str) -> str:
+        """The id that every profile has for a right in a module."""
+        return org.fixed_id(30001 + 4 * self.place(module) + RIGHTS.index(right))
 
     # -- seeding and people's hands ------------------------------------------------------------------------------
 
@@ -153,7 +197,7 @@ class CrmState:
         """Moves a record to the recycle bin. KeyError if it does not exist."""
         table = self.tables[module]
         record = table.remove(id)
-        name = str(record.get(NAME_FIELD[module]) or "")
+        name = str(record.get(NAME_FIELD.get(module, "Name")) or "")
         at = int(self.now().timestamp())
         table.deleted[id] = Deleted(id, at, by or self.human_user["id"], name, record)
 
@@ -206,7 +250,7 @@ class CrmState:
     def add_view(self, module: str, name: str, criteria: dict[str, Any] | None, *, system_name: str | None = None) -> str:
         """Makes a custom view with CRM criteria JSON, evaluated live; returns its id."""
         table = self.tables[module]
-        id = org.fixed_id(87501 + 40 * MODULES.index(module) + len(table.views))
+        id = org.fixed_id(87501 + 40 * self.place(module) + len(table.views))
         table.views[id] = View(id, name, system_name, criteria)
         return id
 
@@ -277,7 +321,7 @@ class CrmState:
         return fields["Stage"].choices if "Stage" in fields else STAGES
 
     def is_custom(self, module: str) -> bool:
-        return module in CUSTOM_MODULES
+        return module in CUSTOM_MODULES or module not in MODULES
 
     def reader_epoch(self, text: str) -> int:
         """The epoch second of a datetime a caller sent; without offset it is in the organisation's zone."""

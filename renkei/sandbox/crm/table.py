@@ -47,7 +47,7 @@ class Table:
         self.version = 0
         self._modified: dict[str, int] = {}
         self._log: list[tuple[int, str]] = []
-        self._check_field = DUPLICATE_CHECK_FIELD[module]
+        self._check_field = DUPLICATE_CHECK_FIELD.get(module, "Name")
         self._unique: dict[str, dict[str, str]] = {}
         self._check: dict[str, dict[str, None]] = {}
         self._parents: dict[str, dict[str, dict[str, None]]] = {}

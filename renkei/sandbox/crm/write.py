@@ -174,7 +174,7 @@ def _check_unmodified(call: Call, table: Table, ids: list[Any]) -> None:
 
 def _check_order(call: Call, table: Table) -> list[str]:
     """The fields that an upsert compares, in order (section 5.4)."""
-    system = DUPLICATE_CHECK_FIELD[table.module]
+    system = DUPLICATE_CHECK_FIELD.get(table.module, "Name")
     named = call.json.get("duplicate_check_fields")
     if named is None:
         return [system, *(name for name in table.uniques if name != system)]

@@ -41,6 +41,7 @@ DIFFERENCES: dict[tuple[str, str, str, str], str] = {
     ("org.json", "Org", "type", OTHER): "capitalised in the file, `production` in Zoho's samples (crm-v8.md section 8)",
     ("users.json", "users", "time_zone", OTHER): "an object in the file, a zone name in Zoho's samples",
     ("modules.json", "modules", "", PART): ALL_REQUIRED,
+    ("modules.json", "Invalid_Data", "details", OTHER): "three shapes of which exactly one must fit, and none has required keys",
     ("fields.json", "fields", "", PART): ALL_REQUIRED,
     ("fields.json", "fields", "crypt", NULL): NO_NULL,
     ("fields.json", "fields", "external", NULL): NO_NULL,
@@ -191,11 +192,13 @@ def _settings(api: Api, world: World, keep: Callable[[str, httpx.Response, int, 
         "settings/modules/Deals": "modules.json",
         "settings/profiles": "profiles.json",
         "settings/profiles/5545974000000026011": "profiles.json",
-        f"settings/pipeline?layout_id={layout('Deals')['id']}": "pipeline.json",
+        f"settings/pipeline?layout_id={layout(world.crm, 'Deals')['id']}": "pipeline.json",
         f"settings/custom_views/{next(iter(world.crm.tables['Deals'].views))}?module=Deals": "custom_views.json",
     }
     for path, file in single.items():
         keep(path, api.crm("GET", path), 200, file, "Response_Wrapper")
+    refused = {"modules": [{"plural_label": "Deals", "singular_label": "Deal", "profiles": []}]}
+    keep("a module that is there", api.crm("POST", "settings/modules", json=refused), 400, "modules.json", "Error_Wrapper")
     for module in MODULES:
         for part, schema in (("fields", "Response_Wrapper"), ("layouts", "wrapper"), ("custom_views", "Response_Wrapper")):
             answer = api.crm("GET", f"settings/{part}", params={"module": module})
