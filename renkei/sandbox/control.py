@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from renkei.sandbox.books.errors import BooksError
+from renkei.sandbox.books.kinds import ID_KEYS
 from renkei.sandbox.faults import Fault
 
 if TYPE_CHECKING:
@@ -27,6 +29,10 @@ def routes(world: World) -> list[BaseRoute]:
         ("POST", "merge", _merge),
         ("POST", "restore", _restore),
         ("POST", "insert", _insert),
+        ("POST", "create", _create),
+        ("POST", "mark", _mark),
+        ("POST", "pay", _pay),
+        ("POST", "write-off", _write_off),
         ("GET", "clock", _read_clock),
         ("POST", "clock", _set_clock),
         ("GET", "faults", _list_faults),
@@ -47,7 +53,7 @@ def _route(world: World, method: str, name: str, handler: Handler) -> BaseRoute:
             body = await request.body()
             given = {**request.query_params, **(orjson.loads(body) if body else {})}
             answer, status = handler(world, given), 200
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, BooksError) as error:
             answer, status = {"error": f"{type(error).__name__}: {error}"}, 400
         return Response(orjson.dumps(answer), status, media_type="application/json")
 
@@ -70,14 +76,42 @@ def _state(world: World, given: dict[str, Any]) -> Any:
 
 
 def _edit(world: World, given: dict[str, Any]) -> Any:
-    """{"side","module","id","fields"}: as a person in the user interface."""
-    _side(world, given).edit(given["module"], given["id"], **given["fields"])
+    """{"side","module","id","fields"[,"by"]}: as a person in the user interface; `by`: in Books, a user's e-mail."""
+    _side(world, given).edit(given["module"], given["id"], **_hand(given), **given["fields"])
     return {"status": "done"}
 
 
 def _delete(world: World, given: dict[str, Any]) -> Any:
-    """{"side","module","id"}."""
-    _side(world, given).delete(given["module"], given["id"])
+    """{"side","module","id"[,"by"]}."""
+    _side(world, given).delete(given["module"], given["id"], **_hand(given))
+    return {"status": "done"}
+
+
+def _hand(given: dict[str, Any]) -> dict[str, str]:
+    """Whose hand it is: in Books the e-mail of a user under `by`; nobody in particular when it is absent."""
+    return {"by": given["by"]} if "by" in given else {}
+
+
+def _create(world: World, given: dict[str, Any]) -> Any:
+    """{"module","fields"[,"by"]}: a person makes a document in Books: {"id"}."""
+    record = world.books.create(given["module"], **_hand(given), **given["fields"])
+    return {"id": record[ID_KEYS[given["module"]]]}
+
+
+def _mark(world: World, given: dict[str, Any]) -> Any:
+    """{"module","id","status"[,"by"]}: a person moves a document in Books on: sent, accepted, declined, void, draft ..."""
+    world.books.mark(given["module"], given["id"], given["status"], **_hand(given))
+    return {"status": "done"}
+
+
+def _pay(world: World, given: dict[str, Any]) -> Any:
+    """{"id"[,"amount","on","by"]}: a customer pays an invoice, wholly and today unless told otherwise: {"id"} of the payment."""
+    return {"id": world.books.pay(given["id"], given.get("amount"), given.get("on"), **_hand(given))["payment_id"]}
+
+
+def _write_off(world: World, given: dict[str, Any]) -> Any:
+    """{"id"[,"by"]}: a person writes off what is left of an invoice."""
+    world.books.write_off(given["id"], **_hand(given))
     return {"status": "done"}
 
 

@@ -30,6 +30,21 @@ def test_a_person_inserts_edits_merges_deletes_and_restores(world: World, api: A
     assert ask(api, "GET", "state?side=crm&module=Accounts")["count"] == 2
 
 
+def test_a_person_makes_moves_pays_and_writes_off_documents(world: World, api: Api) -> None:
+    [customer] = world.books.seed("contacts", [{"contact_name": "Kita"}])
+    fields = {"customer_id": customer, "line_items": [{"name": "Work", "rate": 1000}], "cf_renkei_crm_id": "k"}
+    id = ask(api, "POST", "create", module="invoices", fields=fields, by="hana.mori@example.jp")["id"]
+    ask(api, "POST", "mark", module="invoices", id=id, status="sent", by="yuko.suzuki@example.jp")
+    ask(api, "POST", "pay", id=id, amount=400, on="2026-10-30")
+    row = ask(api, "GET", f"state?side=books&module=invoices&id={id}")["records"][0]
+    assert (row["balance"], row["last_payment_date"]) == (600, "2026-10-30")
+    ask(api, "POST", "write-off", id=id)
+    assert ask(api, "GET", f"state?side=books&module=invoices&id={id}")["records"][0]["balance"] == 0
+    ask(api, "POST", "edit", side="books", module="invoices", id=id, fields={"notes": "x"}, by="hana.mori@example.jp")
+    told = [row["commented_by"] for row in world.books.main.history[id]]
+    assert told == ["Hana Mori", "Yuko Suzuki", "Aiko Mori", "Aiko Mori", "Hana Mori"]
+
+
 def test_the_clock_moves_on(world: World, api: Api) -> None:
     before = world.clock.now()
     ask(api, "POST", "clock", advance=90)
@@ -83,6 +98,9 @@ def test_reset_starts_anew_with_a_seed_and_keeps_the_credentials(world: World, a
         ("faults", {"spec": "nonsense"}),
         ("clock", {"advance": -1}),
         ("clock", {"advance": "soon"}),
+        ("mark", {"module": "invoices", "id": "1", "status": "sent"}),
+        ("create", {"module": "invoices", "fields": {}}),
+        ("create", {"module": "invoices", "fields": {}, "by": "stranger@example.jp"}),
     ],
 )
 def test_what_is_asked_wrongly_is_400_with_a_reason(api: Api, path: str, body: dict[str, Any]) -> None:

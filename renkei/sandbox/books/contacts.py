@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from renkei.sandbox.books import errors
+from renkei.sandbox.books import errors, history
 from renkei.sandbox.books.fields import applied
+from renkei.sandbox.books.kinds import DOCUMENTS
 from renkei.sandbox.books.organisation import folded
 from renkei.sandbox.books.stamps import money, number
 from renkei.sandbox.books.values import checked_unique, flag, rows, text
@@ -145,6 +146,7 @@ def create_contact(org: Organisation, body: dict[str, Any]) -> Record:
         raise errors.invalid("contact_name")
     contact.update(_changes(org, contact, body))
     org.table("contacts").put(id, contact)
+    history.note(org, "contacts", contact, "Added")
     return contact
 
 
@@ -162,6 +164,7 @@ def delete_contact(org: Organisation, contact: Record) -> None:
     if org.has_transactions(contact["contact_id"]):
         raise errors.has_transactions(contact["contact_type"])
     org.table("contacts").remove(contact["contact_id"])
+    history.note(org, "contacts", contact, "Deleted")
 
 
 def set_status(org: Organisation, kind: str, record: Record, active: bool) -> None:
@@ -176,7 +179,7 @@ def merge_contacts(org: Organisation, master: Record, loser: Record) -> None:
     """As the web client merges (books-v3.md 6.5): documents go to the master unedited, the loser becomes inactive."""
     if (master["contact_type"], master["currency_id"]) != (loser["contact_type"], loser["currency_id"]):
         raise errors.invalid("contact_id")
-    for kind in ("invoices", "customerpayments", "estimates", "salesorders"):
+    for kind in DOCUMENTS:
         table = org.table(kind)
         for id in sorted(table.find("customer", loser["contact_id"])):
             document = table.records[id]

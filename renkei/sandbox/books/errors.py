@@ -46,3 +46,8 @@ def already_exists(what: str, value: str, code: int = 4) -> BooksError:
 def has_transactions(noun: str, code: int = 1004) -> BooksError:
     """Codes 1004 and 36: the record is used by others and cannot be deleted."""
     return BooksError(400, code, f"The {noun} cannot be deleted as it is involved in transactions.")
+
+
+def illegal_move(status: str, wanted: str) -> BooksError:
+    """A change that a document's status forbids (code and wording unverified)."""
+    return BooksError(400, 4, f"A document in status {status} cannot be {wanted}.")

@@ -5,36 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from renkei.sandbox.books import contacts, documents, errors, items, projections
+from renkei.sandbox.books import contacts, errors, history, items, projections
 from renkei.sandbox.books.call import Answer, Call
 from renkei.sandbox.books.fields import applied
+from renkei.sandbox.books.kinds import DOCUMENTS, KINDS
 from renkei.sandbox.books.listing import page_of, paging
-from renkei.sandbox.books.organisation import ID_KEYS
 from renkei.sandbox.books.stamps import money, number
 from renkei.sandbox.books.table import Record
 from renkei.sandbox.books.values import checked_unique, rows
 
 Handler = Callable[[Call], Answer]
-SINGULAR = {
-    "contacts": "contact",
-    "items": "item",
-    "invoices": "invoice",
-    "customerpayments": "payment",
-    "estimates": "estimate",
-    "salesorders": "salesorder",
-}
-_CREATED = {
-    "contacts": "The contact has been created",
-    "items": "The item has been added.",
-    "invoices": "The invoice has been created.",
-    "customerpayments": "The payment has been created.",
-}
-_UPDATED = {
-    "contacts": "Contact has been updated successfully",
-    "items": "Item details have been saved.",
-    "invoices": "Invoice information has been updated.",
-    "customerpayments": "The payment details have been updated.",
-}
 
 
 def listed(kind: str) -> Handler:
@@ -62,9 +42,7 @@ def created(kind: str, create: Callable[[Call, dict[str, Any]], Record]) -> Hand
     """POST of a collection."""
 
     def handler(call: Call) -> Answer:
-        record = create(call, call.body())
-        note(call, kind, record, "Added")
-        return shown(call, kind, record, _CREATED[kind], 201)
+        return shown(call, kind, create(call, call.body()), KINDS[kind].created, 201)
 
     return handler
 
@@ -74,7 +52,7 @@ def updated(kind: str, update: Callable[[Call, Record, dict[str, Any]], Record])
 
     def handler(call: Call) -> Answer:
         record = update(call, record_of(call, kind), call.body())
-        return shown(call, kind, record, _UPDATED[kind])
+        return shown(call, kind, record, KINDS[kind].updated)
 
     return handler
 
@@ -103,22 +81,19 @@ def upserted(
             record = update(call, table.records[found[0]], body)
         elif call.headers.get("x-upsert", "").lower() == "true":
             record = create(call, body)
-            note(call, kind, record, "Added")
         else:
-            raise errors.not_found(documents.NOUNS[kind])
-        return shown(call, kind, record, _UPDATED[kind])
+            raise errors.not_found(KINDS[kind].noun)
+        return shown(call, kind, record, KINDS[kind].updated)
 
     return handler
 
 
-def deleted(kind: str, delete: Callable[[Call, Record], None], message: str) -> Handler:
+def deleted(kind: str, delete: Callable[[Call, Record], None]) -> Handler:
     """DELETE of one record."""
 
     def handler(call: Call) -> Answer:
-        record = record_of(call, kind)
-        delete(call, record)
-        note(call, kind, record, "Deleted")
-        return Answer(message=message)
+        delete(call, record_of(call, kind))
+        return Answer(message=KINDS[kind].deleted)
 
     return handler
 
@@ -128,7 +103,7 @@ def activated(kind: str, active: bool) -> Handler:
 
     def handler(call: Call) -> Answer:
         contacts.set_status(call.org, kind, record_of(call, kind), active)
-        return Answer(message=f"The {SINGULAR[kind]} has been marked as {'active' if active else 'inactive'}.")
+        return Answer(message=f"The {KINDS[kind].singular} has been marked as {'active' if active else 'inactive'}.")
 
     return handler
 
@@ -143,6 +118,8 @@ def custom_fields_put(kind: str) -> Handler:
         checked_unique(call.org, kind, call.ids[0], elements)
         record.update(custom_fields=elements, last_modified_time=call.org.now())
         call.org.table(kind).put(call.ids[0], record)
+        if kind in DOCUMENTS:
+            history.note(call.org, kind, record, "Updated")
         return Answer(message="Custom Fields Updated Successfully")
 
     return handler
@@ -233,10 +210,11 @@ def comments_listed(call: Call) -> Answer:
     """GET /contacts/{id}/comments: what happened to the contact and its documents since the sandbox started."""
     contact = record_of(call, "contacts")
     page, per_page = paging(call.org, call.query)
-    history = call.org.comments.get(contact["contact_id"], [])[::-1]
+    told = call.org.comments.get(contact["contact_id"], [])[::-1]
     start = (page - 1) * per_page
-    found = [{**row, "contact_name": contact["contact_name"]} for row in history[start : start + per_page]]
-    context = {"page": page, "per_page": per_page, "has_more_page": start + per_page < len(history)}
+    named = {"contact_id": contact["contact_id"], "contact_name": contact["contact_name"]}
+    found = [{**row, **named} for row in told[start : start + per_page]]
+    context = {"page": page, "per_page": per_page, "has_more_page": start + per_page < len(told)}
     return Answer({"contact_comments": found, "page_context": context}, rows=len(found))
 
 
@@ -244,39 +222,14 @@ def record_of(call: Call, kind: str) -> Record:
     """The record that the path's first id names, or 404/1002 (items 2006)."""
     record = call.org.table(kind).records.get(call.ids[0])
     if record is None:
-        raise errors.not_found(documents.NOUNS[kind])
+        raise errors.not_found(KINDS[kind].noun)
     return record
 
 
 def shown(call: Call, kind: str, record: Record, message: str = "success", status: int = 200) -> Answer:
     """The answer that holds a record's whole detail."""
     call.org.table(kind)
-    return Answer({SINGULAR[kind]: projections.detail(call.org, kind, record)}, message, status)
-
-
-def note(call: Call, kind: str, record: Record, operation: str) -> None:
-    """Keeps the contact's history for /comments."""
-    if kind == "items":
-        return
-    contact_id = record["contact_id"] if kind == "contacts" else record["customer_id"]
-    org = call.org
-    now = org.now()
-    org.comments.setdefault(contact_id, []).append(
-        {
-            "comment_id": org.world.new_id("books"),
-            "contact_id": contact_id,
-            "description": f"{documents.NOUNS[kind]} {operation.lower()}",
-            "commented_by_id": org.users[0]["user_id"],
-            "commented_by": org.users[0]["name"],
-            "date": now[:10],
-            "date_description": "",
-            "time": now[11:16],
-            "transaction_id": record[ID_KEYS[kind]],
-            "transaction_type": SINGULAR[kind],
-            "is_entity_deleted": operation == "Deleted",
-            "operation_type": operation,
-        }
-    )
+    return Answer({KINDS[kind].singular: projections.detail(call.org, kind, record)}, message, status)
 
 
 def create_contact(call: Call, body: dict[str, Any]) -> Record:

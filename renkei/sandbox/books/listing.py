@@ -258,13 +258,11 @@ def _modified_after(value: str) -> Wanted:
 
 def _status_is(org: Organisation, kind: str, value: str) -> Wanted:
     wanted = value.lower().replace("_", "")
-    if kind != "invoices":
-        return lambda record: str(record["status"]).replace("_", "") == wanted
     if wanted == "unpaid":
-        return lambda record: org.status_of(record) in ("sent", "overdue", "partially_paid")
+        return lambda record: org.status_of(kind, record) in ("sent", "overdue", "partially_paid")
     if wanted == "viewed":
-        return lambda record: bool(record["is_viewed_by_client"])
-    return lambda record: org.status_of(record).replace("_", "") == wanted
+        return lambda record: bool(record.get("is_viewed_by_client"))
+    return lambda record: org.status_of(kind, record).replace("_", "") == wanted
 
 
 def _filter_by(org: Organisation, kind: str, value: str) -> Wanted | None:
@@ -287,7 +285,7 @@ def _filter_by(org: Organisation, kind: str, value: str) -> Wanted | None:
 def _owing(org: Organisation, statuses: tuple[str, ...]) -> Wanted:
     invoices = org.table("invoices")
     return lambda record: any(
-        org.status_of(invoices.records[id]) in statuses for id in invoices.find("customer", record["contact_id"])
+        org.status_of("invoices", invoices.records[id]) in statuses for id in invoices.find("customer", record["contact_id"])
     )
 
 

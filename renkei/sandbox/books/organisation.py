@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from renkei.sandbox.books import projections as project
 from renkei.sandbox.books import totals
 from renkei.sandbox.books.fields import CustomField, standard_fields
+from renkei.sandbox.books.kinds import DOCUMENTS, KINDS, ORDERS
 from renkei.sandbox.books.meter import Meter
 from renkei.sandbox.books.stamps import instant, money, number, rounded, stamp
 from renkei.sandbox.books.table import Entries, Key, Record, Table
@@ -19,24 +20,6 @@ from renkei.sandbox.books.table import Entries, Key, Record, Table
 if TYPE_CHECKING:
     from renkei.sandbox.world import World
 
-KINDS = ("contacts", "items", "invoices", "customerpayments", "estimates", "salesorders")
-DOCUMENTS = ("invoices", "customerpayments", "estimates", "salesorders")
-ID_KEYS = {
-    "contacts": "contact_id",
-    "items": "item_id",
-    "invoices": "invoice_id",
-    "customerpayments": "payment_id",
-    "estimates": "estimate_id",
-    "salesorders": "salesorder_id",
-}
-ENTITIES = {
-    "contacts": "contact",
-    "items": "item",
-    "invoices": "invoice",
-    "customerpayments": "customer_payment",
-    "estimates": "estimate",
-    "salesorders": "salesorder",
-}
 _CURRENCIES = {
     "JPY": ("460000000000097", "Japanese Yen", "¥", 0, "###,##0"),
     "USD": ("460000000000099", "US Dollar", "$", 2, "###,##0.00"),
@@ -60,7 +43,7 @@ class Organisation:
     `strict_parameters`: refuse unknown sort columns and per_page above 200 with code 2 instead of ignoring and
     clamping; `unique_item_names`: the organisation's preference; `payments_touch_invoices`: a payment moves the
     invoice's `last_modified_time`; `makes_unique_fields`: POST /settings/fields heeds `is_unique` (undocumented: the key
-    is known from what the web client sends).
+    is known from what the web client sends); `auto_numbers`: a call that brings a document's number must say so.
     """
 
     def __init__(self, world: World, id: str, name: str, *, default: bool) -> None:
@@ -73,6 +56,7 @@ class Organisation:
         self.modified_filter_everywhere = False
         self.strict_parameters = False
         self.unique_item_names = False
+        self.auto_numbers = True
         self.payments_touch_invoices = True
         self.makes_unique_fields = True
         self.meter = Meter(world.books_plan)
@@ -80,11 +64,14 @@ class Organisation:
         self.currencies = {entry[0]: self._currency(code, entry) for code, entry in _CURRENCIES.items()}
         self.base_currency_id = _CURRENCIES[world.base_currency][0]
         self.taxes = {tax["tax_id"]: tax for tax in self._standard_taxes()}
-        self.comments: dict[str, list[dict[str, Any]]] = {}
+        self.comments: dict[str, list[dict[str, Any]]] = {}  # by contact
+        self.history: dict[str, list[dict[str, Any]]] = {}  # by record
+        self.salespersons: dict[str, str] = {}  # names by id
         self.users = [
             self._user("460000000000020", "Aiko Mori", "books@kita.example", "Admin"),
             *(self._user(id, name, email, role) for id, name, email, role in _CRM_USERS),
         ]
+        self.acting = self.users[0]  # whose call or click is being carried out
         self.switched_off: set[str] = set()  # modules, as the path names them (the code is unverified)
         self.tables = {kind: Table(_keys(kind), _entries(kind), self._projection(kind)) for kind in KINDS}
         self._today = self.today()
@@ -102,8 +89,8 @@ class Organisation:
         today = self.today()
         if today != self._today:
             self._today = today
-            self.tables["invoices"].stale()
-            self.tables["contacts"].stale()
+            for name in ("contacts", *ORDERS):
+                self.tables[name].stale()
         return self.tables[kind]
 
     def profile(self) -> dict[str, Any]:
@@ -135,22 +122,37 @@ class Organisation:
         }
 
     def fields_of(self, kind: str) -> list[CustomField]:
-        return self.fields[ENTITIES[kind]]
+        return self.fields[KINDS[kind].entity]
 
     def precision(self, currency_id: str) -> int:
         return int(self.currencies[currency_id]["price_precision"])
 
-    def status_of(self, invoice: Mapping[str, Any]) -> str:
-        return totals.invoice_status(invoice, self._today)
+    def status_of(self, kind: str, document: Mapping[str, Any]) -> str:
+        """A document's status as of today; reach the document through `table`, which turns the day."""
+        if kind == "invoices":
+            return totals.invoice_status(document, self._today)
+        return totals.order_status(kind, document, self._today)
 
     def due_days(self, invoice: Mapping[str, Any]) -> str:
-        return totals.due_days(invoice, self.status_of(invoice), self._today)
+        return totals.due_days(invoice, self.status_of("invoices", invoice), self._today)
+
+    def salesperson_named(self, name: str) -> str:
+        """The id of a salesperson, who is made when new."""
+        for id, known in self.salespersons.items():
+            if known == name:
+                return id
+        id = self.world.new_id("books")
+        self.salespersons[id] = name
+        return id
+
+    def user_with(self, email: str) -> dict[str, Any] | None:
+        return next((user for user in self.users if user["email"] == email), None)
 
     def has_transactions(self, contact_id: str) -> bool:
         return any(self.tables[kind].find("customer", contact_id) for kind in DOCUMENTS)
 
     def item_in_use(self, item_id: str) -> bool:
-        return any(self.tables[kind].find("item", item_id) for kind in ("invoices", "estimates", "salesorders"))
+        return any(self.tables[kind].find("item", item_id) for kind in ORDERS)
 
     def settle_invoice(self, invoice_id: str) -> None:
         """Makes payment_made, last_payment_date, balance and status follow from the payments that name the invoice.
@@ -204,7 +206,7 @@ class Organisation:
             return project.item_row
         if kind == "invoices":
             return partial(project.invoice_row, self)
-        return project.payment_row if kind == "customerpayments" else partial(project.order_row, kind)
+        return project.payment_row if kind == "customerpayments" else partial(project.order_row, self, kind)
 
     def _currency(self, code: str, entry: tuple[str, str, str, int, str]) -> dict[str, Any]:
         id, name, symbol, precision, pattern = entry

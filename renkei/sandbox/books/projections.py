@@ -162,7 +162,7 @@ def item_row(item: Record) -> Record:
 def invoice_row(org: Organisation, invoice: Record) -> Record:
     """An invoice in a list, its status as of the organisation's today."""
     row = {key: invoice[key] for key in _INVOICE_ROW}
-    row["status"] = org.status_of(invoice)
+    row["status"] = org.status_of("invoices", invoice)
     row["due_days"] = org.due_days(invoice)
     row["has_attachment"] = row["ach_payment_initiated"] = False
     row["documents"] = row["schedule_time"] = row["color_code"] = ""
@@ -174,22 +174,30 @@ def invoice_row(org: Organisation, invoice: Record) -> Record:
 
 def invoice_detail(org: Organisation, invoice: Record) -> Record:
     """An invoice by id, its status as of the organisation's today."""
-    detail = {**invoice, "status": org.status_of(invoice)}
+    detail = {**invoice, "status": org.status_of("invoices", invoice)}
     detail["current_sub_status"] = detail["status"]
     detail["custom_field_hash"] = hash_of(invoice["custom_fields"])
     detail["has_attachment"] = detail["ach_payment_initiated"] = False
     return detail
 
 
-def order_row(kind: str, document: Record) -> Record:
-    """An estimate or sales order in a list."""
+def order_row(org: Organisation, kind: str, document: Record) -> Record:
+    """An estimate or sales order in a list, its status as of the organisation's today."""
     row = {key: document.get(key, "") for key in (*_ROW_EXTRA[kind], *_ORDER_ROW)}
+    row["status"] = row["current_sub_status"] = org.status_of(kind, document)
+    row["has_attachment"] = False
     return with_flat_fields(row, document["custom_fields"])
 
 
-def order_detail(document: Record) -> Record:
-    """An estimate or sales order by id."""
-    return {**document, "custom_field_hash": hash_of(document["custom_fields"])}
+def order_detail(org: Organisation, kind: str, document: Record) -> Record:
+    """An estimate or sales order by id, its status as of the organisation's today."""
+    status = org.status_of(kind, document)
+    return {
+        **document,
+        "status": status,
+        "current_sub_status": status,
+        "custom_field_hash": hash_of(document["custom_fields"]),
+    }
 
 
 def payment_row(payment: Record) -> Record:
@@ -223,4 +231,4 @@ def detail(org: Organisation, kind: str, record: Record) -> Record:
         return item_detail(record)
     if kind == "invoices":
         return invoice_detail(org, record)
-    return payment_detail(org, record) if kind == "customerpayments" else order_detail(record)
+    return payment_detail(org, record) if kind == "customerpayments" else order_detail(org, kind, record)

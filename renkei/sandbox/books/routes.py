@@ -10,10 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from renkei.sandbox.books import documents, handlers, sales, settings
+from renkei.sandbox.books import handlers, sales, settings, statuses
 from renkei.sandbox.books.call import Answer, Call, content_of
 from renkei.sandbox.books.errors import BooksError
 from renkei.sandbox.books.handlers import Handler
+from renkei.sandbox.books.kinds import KINDS
 
 if TYPE_CHECKING:
     from renkei.sandbox.books.organisation import Organisation
@@ -59,7 +60,7 @@ def _table() -> dict[tuple[str, ...], dict[str, Handler]]:
         "contacts/{}": {
             "GET": h.got("contacts"),
             "PUT": h.updated("contacts", h.update_contact),
-            "DELETE": h.deleted("contacts", h.delete_contact, "The contact has been deleted."),
+            "DELETE": h.deleted("contacts", h.delete_contact),
         },
         "contacts/{}/active": {"POST": h.activated("contacts", True)},
         "contacts/{}/inactive": {"POST": h.activated("contacts", False)},
@@ -79,29 +80,22 @@ def _table() -> dict[tuple[str, ...], dict[str, Handler]]:
         "items/{}": {
             "GET": h.got("items"),
             "PUT": h.updated("items", h.update_item),
-            "DELETE": h.deleted("items", h.delete_item, "The item has been deleted."),
+            "DELETE": h.deleted("items", h.delete_item),
         },
         "items/{}/active": {"POST": h.activated("items", True)},
         "items/{}/inactive": {"POST": h.activated("items", False)},
         "itemdetails": {"GET": h.item_details},
         "item/{}/customfields": {"PUT": h.custom_fields_put("items")},
-        "invoices": {
-            "GET": h.listed("invoices"),
-            "POST": h.created("invoices", sales.create_invoice),
-            "PUT": h.upserted("invoices", sales.create_invoice, sales.update_invoice),
+        **_orders("invoices"),
+        "invoices/{}/status/sent": {"POST": sales.moved("invoices", "sent", "Invoice status has been changed to Sent.")},
+        "invoices/{}/status/void": {"POST": sales.moved("invoices", "void", "Invoice status has been changed to Void.")},
+        "invoices/{}/status/draft": {"POST": sales.moved("invoices", "draft", "Status of invoice changed from void to draft")},
+        "invoices/{}/writeoff": {"POST": sales.done("invoices", statuses.write_off, "Invoice has been written off")},
+        "invoices/{}/writeoff/cancel": {
+            "POST": sales.done("invoices", statuses.cancel_write_off, "The write off done for this invoice has been cancelled.")
         },
-        "invoices/{}": {
-            "GET": h.got("invoices"),
-            "PUT": h.updated("invoices", sales.update_invoice),
-            "DELETE": h.deleted("invoices", sales.delete_invoice, "The invoice has been deleted."),
-        },
-        "invoices/{}/status/sent": {"POST": sales.moved(documents.mark_sent, "Invoice status has been changed to Sent.")},
-        "invoices/{}/status/void": {"POST": sales.moved(documents.mark_void, "Invoice status has been changed to Void.")},
-        "invoices/{}/status/draft": {"POST": sales.moved(documents.mark_draft, "Status of invoice changed from void to draft")},
-        "invoices/{}/writeoff": {"POST": sales.moved(documents.write_off, "Invoice has been written off.")},
         "invoices/{}/payments": {"GET": sales.invoice_payments},
         "invoices/{}/payments/{}": {"DELETE": sales.invoice_payment_removed},
-        "invoice/{}/customfields": {"PUT": h.custom_fields_put("invoices")},
         "customerpayments": {
             "GET": h.listed("customerpayments"),
             "POST": h.created("customerpayments", sales.create_payment),
@@ -109,17 +103,41 @@ def _table() -> dict[tuple[str, ...], dict[str, Handler]]:
         "customerpayments/{}": {
             "GET": h.got("customerpayments"),
             "PUT": h.updated("customerpayments", sales.update_payment),
-            "DELETE": h.deleted("customerpayments", sales.delete_payment, "The payment has been deleted."),
+            "DELETE": h.deleted("customerpayments", sales.delete_payment),
         },
         "customerpayment/{}/customfields": {"PUT": h.custom_fields_put("customerpayments")},
-        "estimates": {"GET": h.listed("estimates")},
-        "estimates/{}": {"GET": h.got("estimates")},
-        "estimate/{}/customfields": {"PUT": h.custom_fields_put("estimates")},
+        **_orders("estimates"),
+        "estimates/{}/status/sent": {"POST": sales.moved("estimates", "sent", "Estimate status has been changed to Sent")},
+        "estimates/{}/status/accepted": {
+            "POST": sales.moved("estimates", "accepted", "Estimate status has been changed to Accepted.")
+        },
+        "estimates/{}/status/declined": {
+            "POST": sales.moved("estimates", "declined", "Estimate status has been changed to Declined.")
+        },
         "salesorders": {"GET": h.listed("salesorders")},
         "salesorders/{}": {"GET": h.got("salesorders")},
         "salesorder/{}/customfields": {"PUT": h.custom_fields_put("salesorders")},
     }
     return {tuple(path.split("/")): methods for path, methods in table.items()}
+
+
+def _orders(kind: str) -> dict[str, dict[str, Handler]]:
+    """What invoices, estimates and their like have in common."""
+    h = handlers
+    return {
+        kind: {
+            "GET": h.listed(kind),
+            "POST": h.created(kind, sales.create(kind)),
+            "PUT": h.upserted(kind, sales.create(kind), sales.update(kind)),
+        },
+        f"{kind}/{{}}": {
+            "GET": h.got(kind),
+            "PUT": h.updated(kind, sales.update(kind)),
+            "DELETE": h.deleted(kind, sales.delete(kind)),
+        },
+        f"{kind}/{{}}/comments": {"GET": sales.comments_listed(kind)},
+        f"{KINDS[kind].singular}/{{}}/customfields": {"PUT": h.custom_fields_put(kind)},
+    }
 
 
 HANDLERS = _table()
@@ -180,6 +198,7 @@ async def _answered(world: World, edition: str, request: Request) -> Answer:
     content = None if request.method in ("GET", "DELETE") else await content_of(request)
     query, headers = dict(request.query_params), dict(request.headers)
     email = str(world.crm.users[token.user]["email"])
+    org.acting = org.user_with(email) or org.users[0]
     return handler(Call(world.books, org, edition, request.method, path, query, headers, content, ids, email))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from renkei.sandbox.books import contacts, documents, items, totals
+from renkei.sandbox.books import contacts, documents, items, payments, totals
 from renkei.sandbox.books.fields import applied, flat_values
-from renkei.sandbox.books.organisation import ID_KEYS
+from renkei.sandbox.books.kinds import ID_KEYS, KINDS
 from renkei.sandbox.books.stamps import money, number
 
 if TYPE_CHECKING:
@@ -90,7 +90,9 @@ def _document(org: Organisation, kind: str, id: str, body: dict[str, Any]) -> Re
         totals.add_up(record, org.precision(record["currency_id"]))
     elif "sub_total" not in body:
         record["sub_total"] = number(money(record["total"]) - money(record["tax_total"]))
-    name = {"invoices": "invoice_number", "estimates": "estimate_number", "salesorders": "salesorder_number"}[kind]
+    if record["salesperson_name"]:
+        record["salesperson_id"] = org.salesperson_named(record["salesperson_name"])
+    name = KINDS[kind].number
     record[name] = record[name] or f"{name[:3].upper()}-{id[-6:]}"
     if kind == "invoices":
         _open_invoice(record, body)
@@ -112,16 +114,16 @@ def _open_invoice(record: Record, body: dict[str, Any]) -> None:
 
 def _payment(org: Organisation, id: str, body: dict[str, Any]) -> Record:
     customer = org.table("contacts").records.get(str(body.get("customer_id") or ""))
-    record = _base(org, "customerpayments", documents.blank_payment(org, id, customer), body)
+    record = _base(org, "customerpayments", payments.blank_payment(org, id, customer), body)
     invoices = org.table("invoices").records
     record["invoices"] = [
-        documents.application(org, invoices[str(line["invoice_id"])], number(money(line["amount_applied"])))
+        payments.application(org, invoices[str(line["invoice_id"])], number(money(line["amount_applied"])))
         for line in body.get("invoices") or ()
     ]
     if "amount" not in body:
         record["amount"] = number(sum((money(line["amount_applied"]) for line in record["invoices"]), money(0)))
     record["payment_number"] = record["payment_number"] or id[-6:]
-    documents.settle_seeded_payment(org, record)
+    payments.settle_seeded_payment(org, record)
     return record
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from renkei.sandbox.books import contacts, documents, items, projections, seeding
+from renkei.sandbox.books import contacts, documents, items, payments, projections, seeding, statuses
 from renkei.sandbox.books.fields import flat_values
-from renkei.sandbox.books.organisation import KINDS, Organisation
+from renkei.sandbox.books.kinds import KINDS, ORDERS
+from renkei.sandbox.books.organisation import Organisation
 from renkei.sandbox.books.table import Record
 
 if TYPE_CHECKING:
@@ -48,13 +49,13 @@ class BooksState:
         """A record as GET by id answers it."""
         return projections.detail(self.organisations[organization], kind, self.records(kind, organization)[id])
 
-    def edit(self, kind: str, id: str, **fields: Any) -> Record:
-        """Changes a record as a person in the web client would; `last_modified_time` moves.
+    def edit(self, kind: str, id: str, *, by: str = "", **fields: Any) -> Record:
+        """Changes a record as a person (`by`: the e-mail of a user) in the web client would; `last_modified_time` moves.
 
         Fields as in a PUT body, also flat `cf_*` keys; keys that no PUT can write (`zcrm_account_id`,
         `created_time`, ...) are set as they are. KeyError for an unknown id, BooksError as the API refuses.
         """
-        org = self.main
+        org = self._hand(by)
         record = self.records(kind)[id]
         flat = flat_values(fields)
         if flat:
@@ -66,7 +67,7 @@ class BooksState:
         elif kind == "items":
             items.update_item(org, record, body)
         elif kind == "customerpayments":
-            documents.update_payment(org, record, body)
+            payments.update_payment(org, record, body)
         else:
             documents.update_document(org, kind, record, body)
         if raw:
@@ -74,16 +75,16 @@ class BooksState:
             org.table(kind).put(id, record)
         return record
 
-    def delete(self, kind: str, id: str) -> None:
+    def delete(self, kind: str, id: str, *, by: str = "") -> None:
         """Deletes as a person would; refused as the API refuses."""
-        org = self.main
+        org = self._hand(by)
         record = self.records(kind)[id]
         if kind == "contacts":
             contacts.delete_contact(org, record)
         elif kind == "items":
             items.delete_item(org, record)
         elif kind == "customerpayments":
-            documents.delete_payment(org, record)
+            payments.delete_payment(org, record)
         else:
             documents.delete_document(org, kind, record)
 
@@ -96,8 +97,23 @@ class BooksState:
         """Marks a contact or an item active or inactive."""
         contacts.set_status(self.main, kind, self.records(kind)[id], active)
 
-    def pay(self, invoice_id: str, amount: int | float | None = None, on: str | None = None) -> Record:
+    def create(self, kind: str, *, by: str = "", **fields: Any) -> Record:
+        """Makes an estimate, sales order or invoice as a person would; fields as in a POST body, also flat `cf_*` keys."""
+        flat = flat_values(fields)
+        if flat:
+            fields["custom_fields"] = [*fields.get("custom_fields", ()), *flat]
+        return documents.create_document(self._hand(by), kind, fields)
+
+    def mark(self, kind: str, id: str, status: str, *, by: str = "") -> Record:
+        """Moves a document to a status as a person would; BooksError for a move that the API refuses too."""
+        org = self._hand(by)
+        document = self.records(kind)[id]
+        statuses.move(org, kind, document, status)
+        return document
+
+    def pay(self, invoice_id: str, amount: int | float | None = None, on: str | None = None, *, by: str = "") -> Record:
         """Pays an invoice, wholly unless an amount is given; `on`: yyyy-mm-dd, else today. Returns the payment."""
+        self._hand(by)
         invoice = self.records("invoices")[invoice_id]
         amount = invoice["balance"] if amount is None else amount
         body = {
@@ -108,15 +124,19 @@ class BooksState:
             "exchange_rate": invoice["exchange_rate"],
             "invoices": [{"invoice_id": invoice_id, "amount_applied": amount}],
         }
-        return documents.create_payment(self.main, body)
+        return payments.create_payment(self.main, body)
 
     def send(self, invoice_id: str) -> None:
         """Marks a draft invoice as sent."""
-        documents.mark_sent(self.main, self.records("invoices")[invoice_id])
+        self.mark("invoices", invoice_id, "sent")
 
     def void(self, invoice_id: str) -> None:
         """Voids an invoice; its payments become the customer's credit."""
-        documents.mark_void(self.main, self.records("invoices")[invoice_id])
+        self.mark("invoices", invoice_id, "void")
+
+    def write_off(self, invoice_id: str, *, by: str = "") -> None:
+        """Writes off what is left of an invoice."""
+        statuses.write_off(self._hand(by), self.records("invoices")[invoice_id])
 
     def set_day_used(self, calls: int, organization: str = MAIN) -> None:
         """Sets how many calls of the organisation's day are spent."""
@@ -128,12 +148,21 @@ class BooksState:
         """Sets when (aware time) the day's count starts again."""
         self.organisations[organization].meter.resets_at = at
 
+    def _hand(self, by: str) -> Organisation:
+        """The main organisation, under the hand of a user of it; the owner unless named. KeyError for a stranger."""
+        org = self.main
+        user = org.user_with(by) if by else org.users[0]
+        if user is None:
+            raise KeyError(f"no user {by!r}")
+        org.acting = user
+        return org
+
 
 _WRITABLE = {
     "contacts": contacts.WRITABLE,
     "items": items.WRITABLE,
-    "customerpayments": documents.PAYMENT_WRITABLE,
-    **dict.fromkeys(("invoices", "estimates", "salesorders"), documents.WRITABLE),
+    "customerpayments": payments.WRITABLE,
+    **dict.fromkeys(ORDERS, documents.WRITABLE),
 }
 
 

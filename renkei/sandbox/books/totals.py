@@ -10,6 +10,8 @@ from typing import Any
 from renkei.sandbox.books.stamps import money, number, rounded
 
 HUNDRED = Decimal(100)
+# kind -> (status that waits, the date it waits for, what it is afterwards)
+_LATE = {"estimates": ("sent", "expiry_date", "expired"), "salesorders": ("open", "shipment_date", "overdue")}
 
 
 def add_up(document: dict[str, Any], precision: int) -> None:
@@ -27,7 +29,7 @@ def add_up(document: dict[str, Any], precision: int) -> None:
         line["discount_amount"] = number(rounded(off, precision))
         line["item_total"] = number(rounded(gross - off, precision))
     sub_total = sum((money(line["item_total"]) for line in lines), Decimal(0))
-    entity_discount = Decimal(0) if by_item else discount_of(document.get("discount"), sub_total)
+    entity_discount = Decimal(0) if by_item else rounded(discount_of(document.get("discount"), sub_total), precision)
     before_tax = document.get("is_discount_before_tax", True) and sub_total
     factor = 1 - entity_discount / sub_total if before_tax else Decimal(1)
     taxes = _taxes(lines, factor, inclusive, precision)
@@ -67,6 +69,15 @@ def invoice_status(invoice: Mapping[str, Any], today: date) -> str:
     if invoice["due_date"] and date.fromisoformat(invoice["due_date"]) < today:
         return "overdue"
     return "partially_paid" if money(invoice["payment_made"]) or money(invoice["credits_applied"]) else "sent"
+
+
+def order_status(kind: str, document: Mapping[str, Any], today: date) -> str:
+    """As stored, but for what the calendar changes: a sent estimate expires, an open sales order becomes overdue."""
+    stored = str(document["status"])
+    waiting, key, late = _LATE.get(kind, ("", "", ""))
+    if stored == waiting and document[key] and date.fromisoformat(document[key]) < today:
+        return late
+    return stored
 
 
 def due_days(invoice: Mapping[str, Any], status: str, today: date) -> str:

@@ -13,6 +13,7 @@ from renkei.sandbox.world import World
 MAIN = "60012345678"
 SECOND = "60099999999"
 CRM_FIELD = "460000000090001"
+TAX, REDUCED = "460000000037049", "460000000037051"
 
 
 class LiveToken(httpx.Auth):
@@ -68,3 +69,14 @@ class Books:
 def upsert_headers(value: str, upsert: bool = True) -> dict[str, str]:
     headers = {"X-Unique-Identifier-Key": "cf_renkei_crm_id", "X-Unique-Identifier-Value": value}
     return {**headers, "X-Upsert": "true"} if upsert else headers
+
+
+def line(rate: float, quantity: float = 1, tax_id: str = TAX, **fields: Any) -> dict[str, Any]:
+    """A line of free text in a document's body."""
+    return {"name": "Work", "rate": rate, "quantity": quantity, "tax_id": tax_id, **fields}
+
+
+async def customer(books: Books, name: str = "Kita", **fields: Any) -> str:
+    """The id of a seeded customer."""
+    (id,) = books.world.books.seed("contacts", [{"contact_name": name, **fields}])
+    return id

@@ -1,0 +1,73 @@
+"""Statuses of documents and who may leave which (books-v3.md 8, 9, 10.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from renkei.sandbox.books import errors, history, payments
+from renkei.sandbox.books.documents import save
+from renkei.sandbox.books.kinds import KINDS
+from renkei.sandbox.books.stamps import money, number
+
+if TYPE_CHECKING:
+    from renkei.sandbox.books.organisation import Organisation
+    from renkei.sandbox.books.table import Record
+
+# kind -> wanted status -> the statuses that may go there; any other is refused.
+# Accepting and declining ask for an estimate that was sent (vendor's file); changing one's mind is unverified.
+MOVES: dict[str, dict[str, tuple[str, ...]]] = {
+    "invoices": {
+        "sent": ("draft",),
+        "void": ("draft", "sent", "overdue", "partially_paid", "paid"),
+        "draft": ("void",),
+    },
+    "estimates": {
+        "sent": ("draft",),
+        "accepted": ("sent", "declined", "expired"),
+        "declined": ("sent", "accepted", "expired"),
+    },
+}
+
+
+def move(org: Organisation, kind: str, document: Record, to: str) -> None:
+    """POST .../status/...: BooksError 4 for a move that the machine does not know.
+
+    A void invoice has no balance, and its payments stay with the customer as unused credit.
+    """
+    status = org.status_of(kind, document)
+    if status not in MOVES[kind][to]:
+        raise errors.illegal_move(status, to)
+    if kind == "invoices" and to == "void":
+        payments.release(org, document)
+    if kind == "estimates":
+        for name in ("accepted", "declined"):
+            document[f"{name}_date"] = org.today().isoformat() if name == to else ""
+    document.update(status=to, last_modified_time=org.now())
+    save(org, kind, document)
+    history.note(org, kind, document, "Updated", f"marked as {to}")
+
+
+def write_off(org: Organisation, invoice: Record) -> None:
+    """sent or overdue to paid, the open balance as write_off_amount (unverified)."""
+    status = org.status_of("invoices", invoice)
+    if status not in ("sent", "overdue", "partially_paid"):
+        raise errors.illegal_move(status, "written off")
+    _set_write_off(org, invoice, number(money(invoice["write_off_amount"]) + money(invoice["balance"])), "written off")
+
+
+def cancel_write_off(org: Organisation, invoice: Record) -> None:
+    """What was written off is owed again."""
+    if not money(invoice["write_off_amount"]):
+        raise errors.illegal_move(org.status_of("invoices", invoice), "freed of a write-off")
+    _set_write_off(org, invoice, 0, "freed of its write-off")
+
+
+def _set_write_off(org: Organisation, invoice: Record, amount: int | float, what: str) -> None:
+    invoice.update(write_off_amount=amount, last_modified_time=org.now())
+    save(org, "invoices", invoice)
+    history.note(org, "invoices", invoice, "Updated", what)
+
+
+def noun(kind: str) -> str:
+    """The document's name inside the vendor's sentences: `Invoice`, `Estimate`, `Sales order`."""
+    return KINDS[kind].noun.capitalize()
