@@ -32,6 +32,7 @@ def routes(world: World) -> list[BaseRoute]:
         ("POST", "create", _create),
         ("POST", "mark", _mark),
         ("POST", "pay", _pay),
+        ("POST", "credit", _credit),
         ("POST", "write-off", _write_off),
         ("GET", "clock", _read_clock),
         ("POST", "clock", _set_clock),
@@ -107,6 +108,11 @@ def _mark(world: World, given: dict[str, Any]) -> Any:
 def _pay(world: World, given: dict[str, Any]) -> Any:
     """{"id"[,"amount","on","by"]}: a customer pays an invoice, wholly and today unless told otherwise: {"id"} of the payment."""
     return {"id": world.books.pay(given["id"], given.get("amount"), given.get("on"), **_hand(given))["payment_id"]}
+
+
+def _credit(world: World, given: dict[str, Any]) -> Any:
+    """{"id"[,"amount","by"]}: a credit note, of the whole balance unless told otherwise, applied to an invoice: {"id"} of it."""
+    return {"id": world.books.credit(given["id"], given.get("amount"), **_hand(given))["creditnote_id"]}
 
 
 def _write_off(world: World, given: dict[str, Any]) -> Any:

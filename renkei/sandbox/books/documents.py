@@ -1,4 +1,4 @@
-"""Invoices, estimates and sales orders: what writing them does (books-v3.md 8 to 10)."""
+"""Invoices, estimates, sales orders and credit notes: what writing them does (books-v3.md 8 to 11)."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ _SPECIFIC: dict[str, dict[str, Any]] = {
     },
     "estimates": {"expiry_date": "", "accepted_date": "", "declined_date": ""},
     "salesorders": {"shipment_date": "", "invoiced_status": "not_invoiced", "order_status": "draft"},
+    "creditnotes": {"balance": 0, "invoices": []},
 }
 WRITABLE = frozenset(
     (
@@ -72,15 +73,16 @@ WRITABLE = frozenset(
         "invoice_number",
         "estimate_number",
         "salesorder_number",
+        "creditnote_number",
         "custom_fields",
     )
 )
-_CLOSED = {"invoices": ("void",), "estimates": ("invoiced",), "salesorders": ("void",)}
+_CLOSED = {"invoices": ("void",), "estimates": ("invoiced",), "salesorders": ("void",), "creditnotes": ("void",)}
 _ADDRESS = ("address", "street2", "city", "state", "zip", "country", "fax")
 
 
 def blank_document(org: Organisation, kind: str, id: str) -> Record:
-    """An invoice, estimate or sales order in draft with every key of the detail."""
+    """A document in draft with every key of the detail."""
     now = org.now()
     currency = org.currencies[org.base_currency_id]
     return {
@@ -165,11 +167,12 @@ def update_document(org: Organisation, kind: str, document: Record, body: dict[s
 
 
 def delete_document(org: Organisation, kind: str, document: Record) -> None:
-    """BooksError 36 for an invoice with a payment or credit, and for an invoiced sales order. The estimate that an invoice
-    was made from is accepted again (unverified)."""
+    """BooksError 36 for an invoice with a payment or credit, for an applied credit note, and for an invoiced sales order.
+    The estimate that an invoice was made from is accepted again (unverified)."""
     found = KINDS[kind]
-    paid = kind == "invoices" and (money(document["payment_made"]) or money(document["credits_applied"]))
-    if paid or (kind == "salesorders" and document["status"] in ("invoiced", "partially_invoiced")):
+    used = kind == "invoices" and (money(document["payment_made"]) or money(document["credits_applied"]))
+    used = used or (kind == "creditnotes" and document["invoices"])
+    if used or (kind == "salesorders" and document["status"] in ("invoiced", "partially_invoiced")):
         raise errors.has_transactions(found.noun.lower(), 36)
     org.table(kind).remove(document[found.id_key])
     history.note(org, kind, document, "Deleted")
@@ -181,13 +184,16 @@ def delete_document(org: Organisation, kind: str, document: Record) -> None:
 
 
 def save(org: Organisation, kind: str, document: Record) -> None:
-    """Stores a changed document; an invoice's balance and status, and what its customer owes, follow."""
+    """Stores a changed document; the balance and status of an invoice or credit note, and what its customer owes, follow."""
     id = document[KINDS[kind].id_key]
     table = org.table(kind)
+    if kind == "creditnotes":
+        totals.settle_credit(document, org.precision(document["currency_id"]))
     table.put(id, document)
     if kind == "invoices":
         org.settle_invoice(id)
         table.put(id, document)
+    if kind in ("invoices", "creditnotes"):
         org.refresh_balances(document["customer_id"])
 
 

@@ -94,8 +94,20 @@ KINDS = {
             "salesorder_number",
             "SO-{:05d}",
         ),
+        Kind(
+            "creditnotes",
+            "creditnote",
+            "Credit Note",
+            "creditnote_id",
+            "creditnote",
+            "The credit note has been created.",
+            "The credit note has been updated.",
+            "The credit note has been deleted.",
+            "creditnote_number",
+            "CN-{:05d}",
+        ),
     )
 }
 ID_KEYS = {kind.name: kind.id_key for kind in KINDS.values()}
-ORDERS = ("invoices", "estimates", "salesorders")  # the kinds with lines, totals and a status of their own
+ORDERS = ("invoices", "estimates", "salesorders", "creditnotes")  # the kinds with lines, totals and a status of their own
 DOCUMENTS = tuple(name for name in KINDS if name not in ("contacts", "items"))

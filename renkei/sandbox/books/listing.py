@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from renkei.sandbox.books import errors
+from renkei.sandbox.books.kinds import DOCUMENTS
 from renkei.sandbox.books.organisation import folded
 from renkei.sandbox.books.projections import PERSON_ON_ROW, primary
 from renkei.sandbox.books.stamps import day, instant, money
@@ -26,6 +27,7 @@ _TEXT = {
     "estimates": ("estimate_number", "reference_number", "customer_name"),
     "salesorders": ("salesorder_number", "reference_number", "customer_name"),
     "customerpayments": ("customer_name", "reference_number", "description", "payment_number"),
+    "creditnotes": ("creditnote_number", "reference_number", "customer_name"),
 }
 _EXACT = {
     "contacts": ("contact_type", "zcrm_account_id", "zcrm_contact_id", "zcrm_vendor_id"),
@@ -34,12 +36,14 @@ _EXACT = {
     "estimates": ("customer_id", "zcrm_potential_id", "status"),
     "salesorders": ("customer_id", "zcrm_potential_id", "status", "salesperson_id"),
     "customerpayments": ("customer_id", "payment_mode"),
+    "creditnotes": ("customer_id", "status"),
 }
 _DATES = {
     "invoices": ("date", "due_date"),
     "estimates": ("date", "expiry_date"),
     "salesorders": ("date", "shipment_date"),
     "customerpayments": ("date",),
+    "creditnotes": ("date",),
 }
 _AMOUNTS = {
     "items": ("rate",),
@@ -47,6 +51,7 @@ _AMOUNTS = {
     "estimates": ("total",),
     "salesorders": ("total",),
     "customerpayments": ("amount",),
+    "creditnotes": ("total",),
 }
 _SEARCHED = {
     "contacts": ("contact_name", "notes"),
@@ -55,6 +60,7 @@ _SEARCHED = {
     "estimates": ("estimate_number", "reference_number", "customer_name"),
     "salesorders": ("salesorder_number", "reference_number", "customer_name"),
     "customerpayments": ("payment_number", "reference_number", "customer_name"),
+    "creditnotes": ("creditnote_number", "reference_number", "customer_name"),
 }
 _MODIFIED = ("invoices", "salesorders")
 _STATUSES = {
@@ -63,9 +69,10 @@ _STATUSES = {
     "invoices": ("draft", "sent", "overdue", "paid", "void", "unpaid", "partiallypaid", "viewed"),
     "estimates": ("draft", "sent", "invoiced", "accepted", "declined", "expired"),
     "salesorders": ("draft", "open", "overdue", "partiallyinvoiced", "invoiced", "void", "closed"),
+    "creditnotes": ("draft", "open", "closed", "void"),
 }
-REPORT_NAMES = {"customerpayments": "Payments Received", "salesorders": "Sales Orders"}
-_DEFAULT_DESCENDING = ("invoices", "estimates", "salesorders", "customerpayments")
+REPORT_NAMES = {"customerpayments": "Payments Received", "salesorders": "Sales Orders", "creditnotes": "Credit Notes"}
+_DEFAULT_DESCENDING = DOCUMENTS
 
 
 @dataclass(frozen=True, slots=True)

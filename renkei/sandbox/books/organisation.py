@@ -155,9 +155,10 @@ class Organisation:
         return any(self.tables[kind].find("item", item_id) for kind in ORDERS)
 
     def settle_invoice(self, invoice_id: str) -> None:
-        """Makes payment_made, last_payment_date, balance and status follow from the payments that name the invoice.
+        """Makes payment_made, credits_applied, last_payment_date, balance and status follow from the payments and credit
+        notes that name the invoice.
 
-        An invoice that no payment names keeps the `payment_made` it was seeded with.
+        An invoice that none names keeps the `payment_made` and `credits_applied` it was seeded with.
         """
         invoice = self.tables["invoices"].records[invoice_id]
         payments = [
@@ -170,6 +171,15 @@ class Organisation:
         if payments:
             invoice["payment_made"] = number(sum((money(amount) for amount, _ in payments), Decimal(0)))
             invoice["last_payment_date"] = max(paid_on for _, paid_on in payments)
+        notes = self.tables["creditnotes"]
+        credits = [
+            money(line["amount_applied"])
+            for id in notes.find("invoice", invoice_id)
+            for line in notes.records[id]["invoices"]
+            if line["invoice_id"] == invoice_id
+        ]
+        if credits:
+            invoice["credits_applied"] = number(sum(credits, Decimal(0)))
         totals.settle(invoice, self.precision(invoice["currency_id"]))
         invoice["status"] = totals.invoice_status(invoice, self.today())
 
@@ -189,6 +199,11 @@ class Organisation:
             payment = payments.records[id]
             credit += money(payment["unused_amount"])
             credit_base += money(payment["unused_amount"]) * money(payment["exchange_rate"])
+        notes = self.tables["creditnotes"]
+        for id in notes.find("customer", contact_id):
+            if notes.records[id]["status"] == "open":
+                credit += money(notes.records[id]["balance"])
+                credit_base += money(notes.records[id]["balance"]) * money(notes.records[id]["exchange_rate"])
         base = self.precision(self.base_currency_id)
         contact["outstanding_receivable_amount"] = number(owed)
         contact["outstanding_receivable_amount_bcy"] = number(rounded(owed_base, base))
@@ -297,6 +312,8 @@ def _keys(kind: str) -> dict[str, Key]:
     keys["total"] = _amount("total")
     if kind == "estimates":
         return {**keys, "estimate_number": _text("estimate_number")}
+    if kind == "creditnotes":
+        return {**keys, "creditnote_number": _text("creditnote_number"), "balance": _amount("balance")}
     if kind == "salesorders":
         texts = ("salesorder_number", "shipment_date", "reference_number")
         return {**keys, **{text: _text(text) for text in texts}, "last_modified_time": _time("last_modified_time")}
@@ -307,7 +324,7 @@ def _keys(kind: str) -> dict[str, Key]:
 def _entries(kind: str) -> Callable[[Record], Entries]:
     if kind == "contacts":
         return _contact_entries
-    return _item_entries if kind == "items" else _document_entries
+    return _item_entries if kind == "items" else partial(_document_entries, KINDS[kind].number)
 
 
 def _custom(record: Record) -> Entries:
@@ -324,13 +341,12 @@ def _item_entries(record: Record) -> Entries:
     return (("name", folded(record["name"])), *sku, *_custom(record))
 
 
-def _document_entries(record: Record) -> Entries:
+def _document_entries(number_key: str, record: Record) -> Entries:
     items = {line["item_id"] for line in record.get("line_items", ()) if line.get("item_id")}
     invoices = {line["invoice_id"] for line in record.get("invoices", ()) if line.get("invoice_id")}
-    number = str(record.get("invoice_number") or record.get("estimate_number") or record.get("salesorder_number") or "")
     return (
         ("customer", record["customer_id"]),
-        ("number", number),
+        ("number", record[number_key]),
         *(("item", id) for id in sorted(items)),
         *(("invoice", id) for id in sorted(invoices)),
         *_custom(record),

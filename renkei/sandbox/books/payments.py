@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from renkei.sandbox.books import errors, history
@@ -14,7 +17,9 @@ if TYPE_CHECKING:
     from renkei.sandbox.books.organisation import Organisation
     from renkei.sandbox.books.table import Record
 
-WRITABLE = frozenset(("date", "reference_number", "description", "custom_fields"))
+WRITABLE = frozenset(
+    ("date", "payment_mode", "amount", "exchange_rate", "reference_number", "description", "invoices", "custom_fields")
+)
 _MODES = ("check", "cash", "creditcard", "banktransfer", "bankremittance", "autotransaction", "others")
 
 
@@ -28,6 +33,8 @@ def create_payment(org: Organisation, body: dict[str, Any]) -> Record:
     payment = blank_payment(org, org.world.new_id("books"), customer)
     payment["payment_mode"] = body["payment_mode"]
     payment["amount"] = number(money(body.get("amount"), "amount"))
+    if money(payment["amount"]) <= 0:
+        raise errors.invalid("amount")
     payment["date"] = day(body.get("date"), "date") or org.today().isoformat()
     payment["reference_number"] = text(body.get("reference_number"), "reference_number", 100)
     payment["description"] = text(body.get("description"), "description", 500)
@@ -80,17 +87,32 @@ def blank_payment(org: Organisation, id: str, customer: Record | None) -> Record
 
 
 def update_payment(org: Organisation, payment: Record, body: dict[str, Any]) -> Record:
-    """Date, reference, description and custom fields of a payment."""
+    """PUT: absent keys stay; a given `invoices` array replaces the applications."""
     changes: dict[str, Any] = {key: text(body[key], key, 500) for key in ("reference_number", "description") if key in body}
     if "date" in body:
         changes["date"] = day(body["date"], "date")
+    if "payment_mode" in body:
+        if body["payment_mode"] not in _MODES:
+            raise errors.invalid("payment_mode")
+        changes["payment_mode"] = body["payment_mode"]
+    changes.update({key: number(money(body[key], key)) for key in ("amount", "exchange_rate") if key in body})
     if "custom_fields" in body:
         elements = rows(body["custom_fields"], "custom_fields")
         changes["custom_fields"] = applied(org.fields_of("customerpayments"), payment["custom_fields"], elements)
         checked_unique(org, "customerpayments", payment["payment_id"], changes["custom_fields"])
-    payment.update(changes, last_modified_time=org.now())
+    if "invoices" in body:
+        held = {line["invoice_id"]: money(line["amount_applied"]) for line in payment["invoices"]}
+        changes["invoices"] = _applications(org, payment, rows(body["invoices"], "invoices"), held)
+    changed = {**payment, **changes, "last_modified_time": org.now()}
+    _settle_payment(org, changed)
+    if money(changed["unused_amount"]) < 0:
+        raise errors.invalid("amount_applied")
+    before = payment["invoices"]
+    payment.update(changed)
     org.table("customerpayments").put(payment["payment_id"], payment)
-    _settle_invoices(org, payment)
+    _forget(org, before)
+    _settle_invoices(org, {**payment, "invoices": [*before, *payment["invoices"]]})
+    history.note(org, "customerpayments", payment, "Updated")
     return payment
 
 
@@ -119,18 +141,26 @@ def release(org: Organisation, invoice: Record) -> None:
         payment["last_modified_time"] = org.now()
         _settle_payment(org, payment)
         payments.put(id, payment)
-    invoice.update(payment_made=0, credits_applied=0, last_payment_date="")
+    invoice.update(payment_made=0, last_payment_date="")
 
 
 def delete_payment(org: Organisation, payment: Record) -> None:
     """The payment goes; its invoices are open again."""
     org.table("customerpayments").remove(payment["payment_id"])
-    for line in payment["invoices"]:
-        invoice = org.table("invoices").records.get(line["invoice_id"])
-        if invoice is not None:
-            invoice.update(payment_made=0, last_payment_date="")
+    _forget(org, payment["invoices"])
     _settle_invoices(org, payment)
     history.note(org, "customerpayments", payment, "Deleted")
+
+
+def apply(org: Organisation, payment: Record, invoice: Record, amount: Any) -> None:
+    """Applies some of a payment's unused amount to an invoice of the same customer."""
+    (line,) = _applications(org, payment, [{"invoice_id": invoice["invoice_id"], "amount_applied": amount}])
+    if money(line["amount_applied"]) > money(payment["unused_amount"]):
+        raise errors.invalid("amount_applied")
+    payment.update(invoices=[*payment["invoices"], line], last_modified_time=org.now())
+    _settle_payment(org, payment)
+    org.table("customerpayments").put(payment["payment_id"], payment)
+    _settle_invoices(org, payment)
 
 
 def settle_seeded_payment(org: Organisation, payment: Record) -> None:
@@ -138,17 +168,29 @@ def settle_seeded_payment(org: Organisation, payment: Record) -> None:
     _settle_payment(org, payment)
 
 
-def _applications(org: Organisation, payment: Record, given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _applications(
+    org: Organisation, payment: Record, given: list[dict[str, Any]], held: Mapping[str, Decimal] = MappingProxyType({})
+) -> list[dict[str, Any]]:
+    """The lines for amounts to apply. `held`: what this payment pays of each invoice already, on top of its balance."""
     lines = []
     for body in given:
         invoice = org.table("invoices").records.get(str(body.get("invoice_id") or ""))
         if invoice is None or invoice["customer_id"] != payment["customer_id"]:
             raise errors.bad_reference("Invoice")
         amount = money(body.get("amount_applied"), "amount_applied")
-        if org.status_of("invoices", invoice) in ("draft", "void") or amount > money(invoice["balance"]):
+        most = money(invoice["balance"]) + held.get(invoice["invoice_id"], Decimal(0))
+        if amount < 0 or org.status_of("invoices", invoice) in ("draft", "void") or amount > most:
             raise errors.invalid("amount_applied")
         lines.append(application(org, invoice, number(amount)))
     return lines
+
+
+def _forget(org: Organisation, lines: list[dict[str, Any]]) -> None:
+    """Invoices that a payment no longer names owe as if it had never been; what other payments pay is counted anew."""
+    for line in lines:
+        invoice = org.table("invoices").records.get(line["invoice_id"])
+        if invoice is not None:
+            invoice.update(payment_made=0, last_payment_date="")
 
 
 def application(org: Organisation, invoice: Record, amount: int | float) -> dict[str, Any]:

@@ -93,6 +93,7 @@ _ORDER_ROW = (
 _ROW_EXTRA = {
     "estimates": ("estimate_id", "estimate_number", "expiry_date", "accepted_date", "declined_date"),
     "salesorders": ("salesorder_id", "salesorder_number", "shipment_date", "invoiced_status", "order_status"),
+    "creditnotes": ("creditnote_id", "creditnote_number", "balance"),
 }
 
 
@@ -182,7 +183,7 @@ def invoice_detail(org: Organisation, invoice: Record) -> Record:
 
 
 def order_row(org: Organisation, kind: str, document: Record) -> Record:
-    """An estimate or sales order in a list, its status as of the organisation's today."""
+    """An estimate, sales order or credit note in a list, its status as of the organisation's today."""
     row = {key: document.get(key, "") for key in (*_ROW_EXTRA[kind], *_ORDER_ROW)}
     row["status"] = row["current_sub_status"] = org.status_of(kind, document)
     row["has_attachment"] = False
@@ -190,7 +191,7 @@ def order_row(org: Organisation, kind: str, document: Record) -> Record:
 
 
 def order_detail(org: Organisation, kind: str, document: Record) -> Record:
-    """An estimate or sales order by id, its status as of the organisation's today."""
+    """An estimate, sales order or credit note by id, its status as of the organisation's today."""
     status = org.status_of(kind, document)
     return {
         **document,

@@ -15,12 +15,14 @@ from renkei.sandbox.books.call import Answer, Call, content_of
 from renkei.sandbox.books.errors import BooksError
 from renkei.sandbox.books.handlers import Handler
 from renkei.sandbox.books.kinds import KINDS
+from renkei.sandbox.books.table import Record
 
 if TYPE_CHECKING:
     from renkei.sandbox.books.organisation import Organisation
     from renkei.sandbox.books.state import BooksState
     from renkei.sandbox.world import World
 
+Creation = Callable[[Call, dict[str, Any]], Record]
 PRODUCTS = {"books": "ZohoBooks", "invoice": "ZohoInvoice"}
 _METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 _OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "DELETE": "DELETE"}
@@ -34,6 +36,8 @@ _GROUPS = {
     "estimate": "estimates",
     "salesorders": "salesorders",
     "salesorder": "salesorders",
+    "creditnotes": "creditnotes",
+    "creditnote": "creditnotes",
 }
 _BOOKS_ONLY = ("salesorders", "salesorder")
 _OPEN = "{}"
@@ -96,9 +100,14 @@ def _table() -> dict[tuple[str, ...], dict[str, Handler]]:
         },
         "invoices/{}/payments": {"GET": sales.invoice_payments},
         "invoices/{}/payments/{}": {"DELETE": sales.invoice_payment_removed},
+        "invoices/{}/credits": {"POST": sales.invoice_credited},
+        "invoices/{}/creditsapplied": {"GET": sales.invoice_credits},
+        "invoices/{}/creditsapplied/{}": {"DELETE": sales.invoice_credit_removed},
         "customerpayments": {
             "GET": h.listed("customerpayments"),
             "POST": h.created("customerpayments", sales.create_payment),
+            "PUT": h.upserted("customerpayments", sales.create_payment, sales.update_payment),
+            "DELETE": sales.payments_deleted,
         },
         "customerpayments/{}": {
             "GET": h.got("customerpayments"),
@@ -106,6 +115,14 @@ def _table() -> dict[tuple[str, ...], dict[str, Handler]]:
             "DELETE": h.deleted("customerpayments", sales.delete_payment),
         },
         "customerpayment/{}/customfields": {"PUT": h.custom_fields_put("customerpayments")},
+        **_orders("creditnotes", sales.create_credit),
+        "creditnotes/{}/status/open": {
+            "POST": sales.moved("creditnotes", "open", "Status of the credit note has been changed to open.")
+        },
+        "creditnotes/{}/status/void": {"POST": sales.moved("creditnotes", "void", "The credit note has been marked as void.")},
+        "creditnotes/{}/status/draft": {"POST": sales.moved("creditnotes", "draft", "The credit note has been marked as Draft.")},
+        "creditnotes/{}/invoices": {"GET": sales.credit_invoices, "POST": sales.credit_applied},
+        "creditnotes/{}/invoices/{}": {"DELETE": sales.credit_taken_back},
         **_orders("estimates"),
         "estimates/{}/status/sent": {"POST": sales.moved("estimates", "sent", "Estimate status has been changed to Sent")},
         "estimates/{}/status/accepted": {
@@ -121,14 +138,14 @@ def _table() -> dict[tuple[str, ...], dict[str, Handler]]:
     return {tuple(path.split("/")): methods for path, methods in table.items()}
 
 
-def _orders(kind: str) -> dict[str, dict[str, Handler]]:
+def _orders(kind: str, create: Creation | None = None) -> dict[str, dict[str, Handler]]:
     """What invoices, estimates and their like have in common."""
-    h = handlers
+    h, create = handlers, create or sales.create(kind)
     return {
         kind: {
             "GET": h.listed(kind),
-            "POST": h.created(kind, sales.create(kind)),
-            "PUT": h.upserted(kind, sales.create(kind), sales.update(kind)),
+            "POST": h.created(kind, create),
+            "PUT": h.upserted(kind, create, sales.update(kind)),
         },
         f"{kind}/{{}}": {
             "GET": h.got(kind),

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from renkei.sandbox.books import documents, history, payments, statuses
+from renkei.sandbox.books import credits, documents, errors, history, payments, statuses
 from renkei.sandbox.books.call import Answer, Call
 from renkei.sandbox.books.handlers import Handler, record_of
+from renkei.sandbox.books.kinds import KINDS
 from renkei.sandbox.books.organisation import Organisation
+from renkei.sandbox.books.stamps import money, number
 from renkei.sandbox.books.table import Record
+from renkei.sandbox.books.values import rows
 
 
 def create(kind: str) -> Callable[[Call, dict[str, Any]], Record]:
@@ -99,6 +102,111 @@ def invoice_payment_removed(call: Call) -> Answer:
     """DELETE /invoices/{id}/payments/{invoice_payment_id}."""
     payments.unapply(call.org, record_of(call, "invoices"), call.ids[1])
     return Answer(message="The payment has been deleted.")
+
+
+def payments_deleted(call: Call) -> Answer:
+    """DELETE /customerpayments?payment_id=a,b&bulk_delete=true: all or none."""
+    ids = [id.strip() for id in call.query.get("payment_id", "").split(",") if id.strip()]
+    records = call.org.table("customerpayments").records
+    if not ids or call.query.get("bulk_delete") != "true":
+        raise errors.invalid("payment_id" if not ids else "bulk_delete")
+    if any(id not in records for id in ids):
+        raise errors.not_found("Payment")
+    for id in ids:
+        payments.delete_payment(call.org, records[id])
+    return Answer(message="The selected customer payments have been deleted.")
+
+
+def create_credit(call: Call, body: dict[str, Any]) -> Record:
+    """POST /creditnotes."""
+    return credits.create_credit(call.org, body, own_number=_own_number(call), invoice_id=call.query.get("invoice_id", ""))
+
+
+def credit_invoices(call: Call) -> Answer:
+    """GET /creditnotes/{id}/invoices: where a credit note was applied."""
+    credit = record_of(call, "creditnotes")
+    found = [
+        {
+            "creditnote_id": credit["creditnote_id"],
+            "invoice_id": line["invoice_id"],
+            "creditnote_invoice_id": line["creditnote_invoice_id"],
+            "date": line["date"],
+            "invoice_number": line["invoice_number"],
+            "creditnote_number": credit["creditnote_number"],
+            "credited_amount": line["amount_applied"],
+        }
+        for line in credit["invoices"]
+    ]
+    return Answer({"invoices_credited": found}, rows=len(found))
+
+
+def credit_applied(call: Call) -> Answer:
+    """POST /creditnotes/{id}/invoices."""
+    given = call.body().get("invoices")
+    credits.apply(call.org, record_of(call, "creditnotes"), given if isinstance(given, list) else [])
+    return Answer({}, "Credits have been applied to the invoice(s).")
+
+
+def credit_taken_back(call: Call) -> Answer:
+    """DELETE /creditnotes/{id}/invoices/{creditnote_invoice_id}."""
+    credits.take_back(call.org, record_of(call, "creditnotes"), call.ids[1])
+    return Answer(message="Credits applied to an invoice have been deleted.")
+
+
+def invoice_credits(call: Call) -> Answer:
+    """GET /invoices/{id}/creditsapplied."""
+    invoice = record_of(call, "invoices")
+    found = [
+        {
+            "creditnote_id": credit["creditnote_id"],
+            "creditnotes_invoice_id": line["creditnote_invoice_id"],
+            "creditnotes_number": credit["creditnote_number"],
+            "credited_date": line["date"],
+            "amount_applied": line["amount_applied"],
+        }
+        for credit in credits.applied_to(call.org, invoice)
+        for line in credit["invoices"]
+        if line["invoice_id"] == invoice["invoice_id"]
+    ]
+    return Answer({"credits": found}, rows=len(found))
+
+
+def invoice_credited(call: Call) -> Answer:
+    """POST /invoices/{id}/credits: credit notes, and what payments have left, applied to one invoice; all or none."""
+    invoice, body, org = record_of(call, "invoices"), call.body(), call.org
+    wanted = money(0)
+    chosen: list[tuple[str, Record, Any]] = []
+    for key, kind, left in (
+        ("invoice_payments", "customerpayments", "unused_amount"),
+        ("apply_creditnotes", "creditnotes", "balance"),
+    ):
+        for given in rows(body.get(key, []), key):
+            record = org.table(kind).records.get(str(given.get(KINDS[kind].id_key) or ""))
+            if record is None or record["customer_id"] != invoice["customer_id"]:
+                raise errors.bad_reference(KINDS[kind].noun)
+            amount = money(given.get("amount_applied"), "amount_applied")
+            if not 0 < amount <= money(record[left]):
+                raise errors.invalid("amount_applied")
+            wanted += amount
+            chosen.append((kind, record, number(amount)))
+    if not chosen or wanted > money(invoice["balance"]):
+        raise errors.invalid("amount_applied")
+    for kind, record, applied in chosen:
+        if kind == "creditnotes":
+            credits.apply(org, record, [{"invoice_id": invoice["invoice_id"], "amount_applied": applied}])
+        else:
+            payments.apply(org, record, invoice, applied)
+    return Answer(message="Credits have been applied to the invoice(s).")
+
+
+def invoice_credit_removed(call: Call) -> Answer:
+    """DELETE /invoices/{id}/creditsapplied/{creditnotes_invoice_id}."""
+    invoice = record_of(call, "invoices")
+    for credit in credits.applied_to(call.org, invoice):
+        if any(line["creditnote_invoice_id"] == call.ids[1] for line in credit["invoices"]):
+            credits.take_back(call.org, credit, call.ids[1])
+            return Answer(message="Credits applied to an invoice have been deleted.")
+    raise errors.not_found("Credit")
 
 
 def create_payment(call: Call, body: dict[str, Any]) -> Record:

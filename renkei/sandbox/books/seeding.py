@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from renkei.sandbox.books import contacts, documents, items, payments, totals
+from renkei.sandbox.books import contacts, credits, documents, items, payments, totals
 from renkei.sandbox.books.fields import applied, flat_values
 from renkei.sandbox.books.kinds import ID_KEYS, KINDS
 from renkei.sandbox.books.stamps import money, number
@@ -37,7 +37,7 @@ def seed(org: Organisation, kind: str, given: Iterable[dict[str, Any]]) -> list[
         record[ID_KEYS[kind]] = id
         made.append((id, record))
     org.table(kind).load(made)
-    if kind in ("invoices", "customerpayments"):
+    if kind in ("invoices", "customerpayments", "creditnotes"):
         _settle(org, kind, [record for _, record in made])
     return [id for id, _ in made]
 
@@ -96,6 +96,13 @@ def _document(org: Organisation, kind: str, id: str, body: dict[str, Any]) -> Re
     record[name] = record[name] or f"{name[:3].upper()}-{id[-6:]}"
     if kind == "invoices":
         _open_invoice(record, body)
+    if kind == "creditnotes":
+        invoices = org.table("invoices").records
+        record["invoices"] = [
+            credits.application(org, invoices[str(line["invoice_id"])], number(money(line["amount_applied"])))
+            for line in body.get("invoices") or ()
+        ]
+        totals.settle_credit(record, org.precision(record["currency_id"]))
     return record
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from renkei.sandbox.books import contacts, documents, items, payments, projections, seeding, statuses
+from renkei.sandbox.books import contacts, credits, documents, items, payments, projections, seeding, statuses
 from renkei.sandbox.books.fields import flat_values
 from renkei.sandbox.books.kinds import KINDS, ORDERS
 from renkei.sandbox.books.organisation import Organisation
@@ -133,6 +133,17 @@ class BooksState:
     def void(self, invoice_id: str) -> None:
         """Voids an invoice; its payments become the customer's credit."""
         self.mark("invoices", invoice_id, "void")
+
+    def credit(self, invoice_id: str, amount: int | float | None = None, *, by: str = "") -> Record:
+        """Makes an open credit note, of the whole balance unless an amount is given, applied to an invoice. Returns it."""
+        invoice = self.records("invoices")[invoice_id]
+        rate = invoice["balance"] if amount is None else amount
+        body = {
+            "customer_id": invoice["customer_id"],
+            "exchange_rate": invoice["exchange_rate"],
+            "line_items": [{"name": "Credit", "rate": rate, "quantity": 1}],
+        }
+        return credits.create_credit(self._hand(by), body, invoice_id=invoice_id)
 
     def write_off(self, invoice_id: str, *, by: str = "") -> None:
         """Writes off what is left of an invoice."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from renkei.sandbox.books import errors, history, payments
+from renkei.sandbox.books import credits, errors, history, payments
 from renkei.sandbox.books.documents import save
-from renkei.sandbox.books.kinds import KINDS
 from renkei.sandbox.books.stamps import money, number
 
 if TYPE_CHECKING:
@@ -26,18 +25,20 @@ MOVES: dict[str, dict[str, tuple[str, ...]]] = {
         "accepted": ("sent", "declined", "expired"),
         "declined": ("sent", "accepted", "expired"),
     },
+    "creditnotes": {"open": ("draft",), "void": ("draft", "open"), "draft": ("void",)},
 }
 
 
 def move(org: Organisation, kind: str, document: Record, to: str) -> None:
     """POST .../status/...: BooksError 4 for a move that the machine does not know.
 
-    A void invoice has no balance, and its payments stay with the customer as unused credit.
+    A void invoice has no balance; its payments and credits stay with the customer. An applied credit note cannot be void.
     """
     status = org.status_of(kind, document)
-    if status not in MOVES[kind][to]:
+    if status not in MOVES[kind][to] or (kind == "creditnotes" and to == "void" and document["invoices"]):
         raise errors.illegal_move(status, to)
     if kind == "invoices" and to == "void":
+        credits.release(org, document)
         payments.release(org, document)
     if kind == "estimates":
         for name in ("accepted", "declined"):
@@ -66,8 +67,3 @@ def _set_write_off(org: Organisation, invoice: Record, amount: int | float, what
     invoice.update(write_off_amount=amount, last_modified_time=org.now())
     save(org, "invoices", invoice)
     history.note(org, "invoices", invoice, "Updated", what)
-
-
-def noun(kind: str) -> str:
-    """The document's name inside the vendor's sentences: `Invoice`, `Estimate`, `Sales order`."""
-    return KINDS[kind].noun.capitalize()

@@ -59,6 +59,14 @@ def settle(invoice: dict[str, Any], precision: int) -> None:
     invoice["balance"] = 0 if invoice["status"] == "void" else number(rounded(balance, precision))
 
 
+def settle_credit(note: dict[str, Any], precision: int) -> None:
+    """Computes a credit note's `balance`, and `closed` or `open` from it, in place; draft and void stand as stored."""
+    applied = sum((money(line["amount_applied"]) for line in note["invoices"]), Decimal(0))
+    note["balance"] = 0 if note["status"] == "void" else number(rounded(money(note["total"]) - applied, precision))
+    if note["status"] in ("open", "closed"):
+        note["status"] = "open" if money(note["balance"]) > 0 else "closed"
+
+
 def invoice_status(invoice: Mapping[str, Any], today: date) -> str:
     """draft and void stand as stored; sent, overdue, partially_paid and paid follow from balance and due date."""
     stored = str(invoice["status"])
