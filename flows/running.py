@@ -16,6 +16,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Completed, Failed
 
+from renkei.core.commands import command
 from renkei.core.connection import ConnectionSpec
 from renkei.core.errors import AnotherRun, AskedWrongly, ConnectionPaused, NotConnected, RenkeiError
 from renkei.core.report import brake_lines
@@ -145,7 +146,7 @@ async def _in_the_house(
 
 def _skipped(rooms: Rooms, request: Request, why: str, instead: str) -> State[Any]:
     left = leave_word(rooms, request, why, instead)
-    return Cancelled(name="Skipped", message=f"{why} See: renkei runs show {left}")
+    return Cancelled(name="Skipped", message=f"{why} See: {command(rooms.spec.name, f'runs show {left}')}")
 
 
 def state_of(report: Report) -> State[Any]:
@@ -156,7 +157,7 @@ def state_of(report: Report) -> State[Any]:
     Held       a brake stopped the plan before anything was written; of type FAILED, for a person must act
     Failed     red
     """
-    message = f"{_words(report)} See: renkei runs show {report.run}"
+    message = f"{_words(report)} See: {command(report.connection, f'runs show {report.run}')}"
     if report.status == "green":
         return Completed(message=message)
     if report.status == "amber":
@@ -187,7 +188,7 @@ def text_of(report: Report) -> str:
         *(line.strip() for line in brake_lines(report.json())),
         *report.notes,
         *([f"Plan `{report.json()['fingerprint']}`"] if report.file else []),
-        f"`renkei runs show {report.run}`",
+        f"`{command(report.connection, f'runs show {report.run}')}`",
     ]
     return "\n\n".join(lines)
 

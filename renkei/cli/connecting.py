@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from renkei.cli.asked import Asked, show
+from renkei.core.commands import command
 
 if TYPE_CHECKING:
     from renkei.core.records import Organization
@@ -160,7 +161,7 @@ async def _connect(
     if report is not None:
         told += ["", *plan_lines(report)]
     if not well:
-        told += ["", f"{new.name} is connected and not ready yet. After the fixes: renkei --connection {new.name} doctor"]
+        told += ["", f"{new.name} is connected and not ready yet. After the fixes: {command(new.name, 'doctor')}"]
     show(answer, "\n".join(told))
     raise typer.Exit(0 if well else 1)
 
@@ -195,7 +196,7 @@ async def _proposed(
     if files and wanted is None and _dialogue():
         wanted = typer.confirm(f"Write what is certain, and the rest as comments, to {files[0].path.parent}", True, err=True)
     if files and not wanted:
-        _tell(f"Not written. At any time: renkei --connection {new.name} mapping propose")
+        _tell(f"Not written. At any time: {command(new.name, 'mapping propose')}")
     return proposals, files if wanted else []
 
 

@@ -34,5 +34,6 @@ def deploy(names: Names = None, prune: Prune = False, environment: Environment =
     paused = set(found["paused"])
     lines = [f"{name}{' (its schedule stands still)' if name in paused else ''}" for name in found["deployed"]]
     lines += [f"deleted: {name}" for name in found["deleted"]]
-    lines += [f"no connection: {name}. To delete it: renkei deploy --prune" for name in found["gone"]]
+    pruned = "renkei deploy --prune" + (f" --environment {environment}" if environment else "")
+    lines += [f"no connection: {name}. To delete it: {pruned}" for name in found["gone"]]
     show(found, "\n".join(lines))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from renkei.cli.asked import Actor, local, show
+from renkei.core.commands import command
 
 if TYPE_CHECKING:
     from renkei.house import Settings
@@ -18,8 +20,8 @@ Force = Annotated[bool, typer.Option("--force", help="Over a ledger that holds r
 
 
 def register(ledger: typer.Typer) -> None:
-    for command in (backup, restore, migrate):
-        ledger.command()(command)
+    for one in (backup, restore, migrate):
+        ledger.command()(one)
 
 
 def backup(file: File) -> None:
@@ -43,9 +45,18 @@ def restore(file: File, force: Force = False, actor: Actor = None) -> None:
         lines.append(f"What was there before is in {found['kept']}.")
     lines += [f"  {name}: its newest batch began {local(at) if at else 'never'}" for name, at in found["connections"].items()]
     if found["connections"]:
-        lines.append("What runs did since then, the next one finds by the keys on both sides: renkei sync --full")
+        lines.append("What runs did since then, the next one finds by the keys on both sides:")
+        lines += [f"  {following}" for following in _next_runs(found["connections"])]
     show(found, "\n".join(lines))
     raise typer.Exit(1 if found["broken"] else 0)
+
+
+def _next_runs(names: Iterable[str]) -> list[str]:
+    """What to type for each connection that is still declared."""
+    from renkei.house import load_project
+
+    declared = load_project(_settings()).connections
+    return [command(name, "sync --full", declared[name].environment) for name in names if name in declared]
 
 
 def migrate() -> None:

@@ -13,9 +13,11 @@ import typer
 from renkei.cli.asked import Actor, Asked, Reason, act_of, desk, show
 from renkei.cli.progress import progress_bars
 from renkei.cli.running import Environment
+from renkei.core.commands import command
 from renkei.core.report import plan_lines, run_lines
 
 if TYPE_CHECKING:
+    from renkei.core.connection import ConnectionSpec
     from renkei.engine.sequence import Report
 
 Why = Annotated[str, typer.Option("--reason", help="Why; it is kept as evidence.")]
@@ -35,7 +37,7 @@ def pause(reason: Reason, actor: Actor = None) -> None:
 
     with desk() as opened:
         found = pause_it(act_of(opened, actor), opened.spec, reason)
-    show(found, f"{found['connection']} is paused. To go on: renkei resume")
+    show(found, f"{found['connection']} is paused. To go on: {command(found['connection'], 'resume')}")
 
 
 def resume(
@@ -101,7 +103,7 @@ async def _planned_and_done(
             rooms.progress = bars or rooms.progress
             planned = await plan_withdrawal(rooms, request)
         print("\n".join(_plan_lines(planned)), file=sys.stderr if Asked.as_json else sys.stdout)
-        _consent(spec.name, request.kind, yes)
+        _consent(spec, request.kind, yes)
         with progress_bars() as bars:
             rooms.progress = bars or rooms.progress
             return planned, await carry_out(rooms, request, planned, reason)
@@ -113,14 +115,17 @@ def _plan_lines(planned: Report) -> list[str]:
     return [*lines, "Nothing in Books is written. Keys and links stay where they are."]
 
 
-def _consent(name: str, kind: str, yes: bool) -> None:
+def _consent(spec: ConnectionSpec, kind: str, yes: bool) -> None:
     from renkei.core.errors import ConsentMissing
 
     if yes:
         return
     try:
-        said = typer.prompt(f"To agree, type the connection's name ({name})", default="", show_default=False, err=True)
+        said = typer.prompt(f"To agree, type the connection's name ({spec.name})", default="", show_default=False, err=True)
     except typer.Abort:  # nobody is there to ask
         said = ""
-    if said.strip() != name:
-        raise ConsentMissing(f"Nobody agreed to the plan; {name} is as it was.", fix=f"To agree: renkei {kind} --yes")
+    if said.strip() != spec.name:
+        raise ConsentMissing(
+            f"Nobody agreed to the plan; {spec.name} is as it was.",
+            fix=f"To agree: {command(spec.name, f'{kind} --yes', spec.environment)}",
+        )

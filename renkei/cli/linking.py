@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from renkei.cli.asked import Actor, act_of, desk, group, local, show, table
+from renkei.core.commands import command
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV in UTF-8.")]
 
@@ -71,5 +72,5 @@ def links_import(file: File, actor: Actor = None) -> None:
     show(
         found,
         f"{found['imported']} links were imported, {found['already']} were there already. The next run compares each pair: "
-        "renkei sync --full",
+        + command(opened.spec.name, "sync --full", opened.spec.environment),
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from renkei.cli.asked import Asked, group, show
+from renkei.core.commands import command
 
 if TYPE_CHECKING:
     from renkei.core.proposing import LeftOut, Proposal, Suggestion
@@ -56,7 +57,9 @@ def propose(
     }  # fmt: skip
     told = [*lines(proposals), "", *_about(files, written)]
     if not named:
-        told.append(f"To use it: write `mappings: {spec.name}` into {spec.file}. Then: renkei check, renkei plan.")
+        told.append(
+            f"To use it: write `mappings: {spec.name}` into {spec.file}. Then: renkei check, {command(spec.name, 'plan')}"
+        )
     show(content, "\n".join(told))
 
 

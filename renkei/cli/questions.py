@@ -9,6 +9,7 @@ import typer
 
 from renkei.cli.asked import Actor, Reason, ShowPersonal, act_of, desk, group, local, masked_hint, refs_of, short, show
 from renkei.cli.history import candidate_words
+from renkei.core.commands import command
 
 MANY = 30  # more rows than this are listed by their kind, a few of each
 FEW = 5
@@ -42,11 +43,11 @@ def holds_list(question: Question = None, show_personal: ShowPersonal = False) -
     with desk() as opened:
         asked = questions(opened.ledger, opened.spec.name, question)
         found = opened.shown(opened.spec.name, show_personal).questions(asked)
-    text = "\n".join(_list(found, question is not None)) or "No question is open."
+    text = "\n".join(_list(opened.spec.name, found, question is not None)) or "No question is open."
     show({"holds": found}, "\n".join([text, *masked_hint(text)]))
 
 
-def _list(found: list[dict[str, Any]], all_of_them: bool) -> Iterator[str]:
+def _list(connection: str, found: list[dict[str, Any]], all_of_them: bool) -> Iterator[str]:
     most = FEW if len(found) > MANY and not all_of_them else len(found)
     for question in dict.fromkeys(one["question"] for one in found):
         same = [one for one in found if one["question"] == question]
@@ -60,7 +61,7 @@ def _list(found: list[dict[str, Any]], all_of_them: bool) -> Iterator[str]:
                 yield f"      candidate {candidate_words(candidate)}"
             yield f"      choices: {', '.join(one['choices'])}"
         if len(same) > most:
-            yield f"  … and {len(same) - most} more: renkei holds list --question {question}"
+            yield f"  … and {len(same) - most} more: {command(connection, f'holds list --question {question}')}"
 
 
 def holds_decide(
@@ -78,7 +79,8 @@ def holds_decide(
     lines = [
         f"  {one['id']}  {' '.join(filter(None, (one['record'], one['field'])))}: {one['choice']}" for one in found["decided"]
     ]
-    show(found, "\n".join([f"Answered: {len(lines)}. The next run carries it out: renkei sync", *lines]))
+    following = command(opened.spec.name, "sync", opened.spec.environment)
+    show(found, "\n".join([f"Answered: {len(lines)}. The next run carries it out: {following}", *lines]))
 
 
 Rule = Annotated[str | None, typer.Option("--rule", metavar="NAME", help="All rows that wait because of this.")]
@@ -96,11 +98,11 @@ def quarantine_list(rule: Rule = None, show_personal: ShowPersonal = False) -> N
     with desk() as opened:
         found = opened.shown(opened.spec.name, show_personal).quarantine(rows(opened.ledger, opened.spec.name, rule))
     kinds = groups(found)
-    text = "\n".join(_quarantine(kinds, found, len(found) if rule or len(found) <= MANY else FEW))
+    text = "\n".join(_quarantine(opened.spec.name, kinds, found, len(found) if rule or len(found) <= MANY else FEW))
     show({"groups": kinds, "rows": found}, "\n".join([text, *masked_hint(text)]) if text else "No row is quarantined or refused.")
 
 
-def _quarantine(kinds: list[dict[str, Any]], found: list[dict[str, Any]], most: int) -> Iterator[str]:
+def _quarantine(connection: str, kinds: list[dict[str, Any]], found: list[dict[str, Any]], most: int) -> Iterator[str]:
     for kind in kinds:
         same = [one for one in found if all(one[name] == kind[name] for name in ("state", "rule", "field"))]
         yield f"{kind['state']}: {kind['rule']} {kind['field']}".rstrip() + f": {kind['count']} since {local(kind['since'])}"
@@ -108,7 +110,7 @@ def _quarantine(kinds: list[dict[str, Any]], found: list[dict[str, Any]], most: 
             value = f": {short(one['value'])!r}" if one["value"] else ""
             yield f"  {' '.join(filter(None, (one['record'], short(one['label']))))}: {one['words'].rstrip('.')}{value}"
         if len(same) > most:
-            yield f"  … and {len(same) - most} more: renkei quarantine list --rule {kind['rule']}"
+            yield f"  … and {len(same) - most} more: {command(connection, 'quarantine list --rule ' + kind['rule'])}"
         yield f"  fix: {kind['fix']}"
 
 
@@ -126,7 +128,8 @@ def quarantine_replay(
     with desk() as opened:
         found = replay(act_of(opened, actor), refs_of(records or ()), rule)
     lines = [f"  {one}" for one in found["replayed"]]
-    show(found, "\n".join([f"Open: {len(lines)}. The next run tries them again: renkei sync", *lines]))
+    following = command(opened.spec.name, "sync", opened.spec.environment)
+    show(found, "\n".join([f"Open: {len(lines)}. The next run tries them again: {following}", *lines]))
 
 
 def quarantine_discard(

@@ -13,7 +13,7 @@ import typer
 
 from renkei.cli.asked import Asked, ShowPersonal, desk, masked_hint, show
 from renkei.cli.progress import progress_bars
-from renkei.core.report import plan_lines, run_lines
+from renkei.core.report import plan_lines, release_command, run_lines
 
 if TYPE_CHECKING:
     from renkei.engine.sequence import Report
@@ -185,9 +185,8 @@ def demo() -> None:
         rehearsed = step("1. The plan: read both systems and decide, write nothing", full=True, plan_only=True).json()
         step("2. The same as a sync is held: a first run needs a person's approval", full=True)
         released = tuple(sorted({one["brake"] for one in rehearsed["brakes"]}))
-        words = " ".join(f"--release {name}" for name in released)
         step(
-            f"3. Apply exactly that plan, released by name: renkei apply {rehearsed['plan']} {words} --as {machine_user()}",
+            f"3. Apply exactly that plan, released by name: {release_command(rehearsed).replace('NAME', machine_user())}",
             rehearsed["fingerprint"], release=released,
         )  # fmt: skip
         last = step("4. The next sync: nothing is left to write", full=True)

@@ -8,19 +8,20 @@ from typing import Any
 import typer
 
 from renkei.cli.asked import Asked, counts, desk, local, show
+from renkei.core.commands import command
 
-WAITS_FOR = {  # whom a blocked row waits for
-    "budget": "more calls, tomorrow",
-    "native_pair_unread": "more calls, tomorrow: a pair of the built-in integration is read once",
-    "partner_quarantined": "the quarantined partner: renkei quarantine",
-    "list_unread": "the nightly run, which reads that list",
-    "brake": "a person who releases the brake",
-    "claimed": "a single-record run at work on it",
-    "try_again": "the next run",
-    "held": "the answer to its customer's question: renkei holds",
-    "quarantined": "its quarantined customer: renkei quarantine",
-    "not_reached": "the next run",
-    "parent_not_written": "the record that it belongs to",
+WAITS_FOR = {  # whom a blocked row waits for, and what there is to type
+    "budget": ("more calls, tomorrow", ""),
+    "native_pair_unread": ("more calls, tomorrow: a pair of the built-in integration is read once", ""),
+    "partner_quarantined": ("the quarantined partner", "quarantine"),
+    "list_unread": ("the nightly run, which reads that list", ""),
+    "brake": ("a person who releases the brake", ""),
+    "claimed": ("a single-record run at work on it", ""),
+    "try_again": ("the next run", ""),
+    "held": ("the answer to its customer's question", "holds"),
+    "quarantined": ("its quarantined customer", "quarantine"),
+    "not_reached": ("the next run", ""),
+    "parent_not_written": ("the record that it belongs to", ""),
 }
 
 
@@ -43,11 +44,12 @@ def _lines(one: dict[str, Any], zone: str) -> Iterator[str]:
     state, organization = one["state"], one["organization"]
     if state["state"] != "active":
         why = f": {state['reason']}" if state["reason"] else ""
-        yield f"  {state['state']} since {local(state['since'], zone)} by {state['by']}{why}. To go on: renkei resume"
+        again = command(one["connection"], "resume --reconnect" if state["state"] == "disconnected" else "resume")
+        yield f"  {state['state']} since {local(state['since'], zone)} by {state['by']}{why}. To go on: {again}"
     if organization["former"]:
         yield (
             f"  runs are refused: books.organization is {organization['declared']} now, it was {organization['former']}: "
-            "renkei switch-organization"
+            f"{command(one['connection'], 'switch-organization', one['environment'])}"
         )
     last = one["last"]
     if last is None:
@@ -63,7 +65,7 @@ def _lines(one: dict[str, Any], zone: str) -> Iterator[str]:
     soon = one["next"]
     if soon["hourly"]:
         yield f"  next run: hourly {local(soon['hourly'], zone)}, nightly {local(soon['nightly'], zone)}"
-    yield from _waits(one["waits"])
+    yield from _waits(one)
     books = one["calls"]["books"]
     yield f"  calls on {one['calls']['day']}: CRM {one['calls']['crm']['used']}, Books {books['used']}{_left(books, zone)}"
     if one["backlog"]["rows"]:
@@ -82,21 +84,28 @@ def _left(books: dict[str, Any], zone: str) -> str:
     return f", {books['left']} left at {local(books['as_of'], zone)}, of which {books['keep_for_people']} are for people"
 
 
-def _waits(waits: dict[str, Any]) -> Iterator[str]:
+def _waits(one: dict[str, Any]) -> Iterator[str]:
+    waits = one["waits"]
+
+    def typed(words: str) -> str:
+        return command(one["connection"], words, one["environment"])
+
     lines = []
     if waits["brakes"]:
         release = " ".join(f"--release {name}" for name in waits["brakes"])
-        lines.append(f"a person: the brakes {', '.join(waits['brakes'])}: renkei apply {waits['plan']} {release} --as NAME")
+        words = typed(f"apply {waits['plan']} {release} --as NAME")
+        lines.append(f"a person: the brakes {', '.join(waits['brakes'])}: {words}")
     if waits["holds"]:
-        lines.append(f"a person: {counts(waits['holds'])} ({waits['held']} rows): renkei holds")
+        lines.append(f"a person: {counts(waits['holds'])} ({waits['held']} rows): {typed('holds')}")
     stopped = {name: waits[name] for name in ("quarantined", "refused") if waits[name]}
     if stopped:
-        lines.append(f"a correction at the source: {counts(stopped)}: renkei quarantine")
+        lines.append(f"a correction at the source: {counts(stopped)}: {typed('quarantine')}")
     for reason, count in waits["blocked"].items():
-        whom = WAITS_FOR.get(reason, "its customer" if reason.startswith("customer_") else "the next run")
-        lines.append(f"{whom}: {count} blocked ({reason})")
+        others = ("its customer" if reason.startswith("customer_") else "the next run", "")
+        whom, words = WAITS_FOR.get(reason, others)
+        lines.append(f"{whom}: {count} blocked ({reason})" + (f": {typed(words)}" if words else ""))
     if waits["failed"]:
-        lines.append(f"the next run: {waits['failed']} failed: renkei runs show RUN")
+        lines.append(f"the next run: {waits['failed']} failed: {typed('runs show ' + one['last']['run'])}")
     if waits["answers"]:
         lines.append(f"the next run: {waits['answers']} answers to carry out")
     if waits["unsettled"]:

@@ -40,6 +40,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from renkei.core.commands import command
+
 
 class RenkeiError(Exception):
     """The root. `written` says in words whether anything was written outside; `fix` what to do now."""
@@ -150,7 +152,7 @@ class ConnectionPaused(Stopped):
         self.connection, self.run = connection, run
         super().__init__(
             f"Connection {connection} has been paused since {since} by {by}: {why}.",
-            fix="When it may go on: renkei resume. Nothing is missed.",
+            fix=f"When it may go on: {command(connection, 'resume')} (nothing is missed).",
         )
 
 
@@ -161,18 +163,18 @@ class NotConnected(Stopped):
         self.connection, self.run = connection, run
         super().__init__(
             f"not_connected: {connection} has been disconnected since {since} by {by}{f': {why}' if why else ''}.",
-            fix="To connect it again: renkei resume --reconnect. Its links are kept.",
+            fix=f"To connect it again: {command(connection, 'resume --reconnect')} (its links are kept).",
         )
 
 
 class OrganizationChanged(Stopped):
     """The declaration names another Books organisation than the ledger. Data: connection, former, present (ids)."""
 
-    def __init__(self, connection: str, former: str, name: str, present: str) -> None:
+    def __init__(self, connection: str, former: str, name: str, present: str, environment: str | None) -> None:
         self.connection, self.former, self.present = connection, former, present
         super().__init__(
             f"Connection {connection}: books.organization is {present} now, former runs worked with {former} ({name}).",
-            fix="To go over to it: renkei switch-organization. Or write the former one again.",
+            fix=f"Write the former one again, or go over to it: {command(connection, 'switch-organization', environment)}",
         )
 
 

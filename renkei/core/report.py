@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
+from renkei.core.commands import command
+
 
 def run_lines(report: Mapping[str, Any]) -> list[str]:
     """A run: status, counts an entity, calls, what stopped it and the command that releases it, what else there is to say."""
@@ -56,8 +58,8 @@ def brake_lines(report: Mapping[str, Any]) -> list[str]:
 def release_command(report: Mapping[str, Any]) -> str:
     """The command that applies the stored plan and releases its brakes."""
     names = sorted({brake["brake"] for brake in report["brakes"]})
-    words = ["renkei", "--connection", report["connection"], "apply", str(report["plan"])]
-    return " ".join([*words, *(f"--release {name}" for name in names), "--as NAME"])
+    words = " ".join(["apply", str(report["plan"]), *(f"--release {name}" for name in names), "--as NAME"])
+    return command(report["connection"], words, report.get("environment"))
 
 
 def plan_lines(report: Mapping[str, Any]) -> list[str]:
@@ -78,7 +80,8 @@ def plan_lines(report: Mapping[str, Any]) -> list[str]:
     lines.append(f"fingerprint {report['fingerprint']}")
     if report["brakes"]:
         return lines + brake_lines(report)
-    return [*lines, f"Apply exactly this: renkei --connection {report['connection']} apply {report['plan']}"]
+    typed = command(report["connection"], f"apply {report['plan']}", report.get("environment"))
+    return [*lines, f"Apply exactly this: {typed}"]
 
 
 def _new(action: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
+from renkei.core.commands import command
 from renkei.core.connection import ConnectionSpec
 from renkei.core.errors import RenkeiError
 from renkei.core.ports import Ledger
@@ -35,10 +36,10 @@ def about_run(ledger: Ledger, spec: ConnectionSpec, report: Report, shown: Shown
     begun = ledger.run(report.run)
     if begun is None or begun.kind not in BATCHES:
         return None
-    name = f"renkei --connection {spec.name}"
+    look = command(spec.name, f"runs show {report.run}")
     if report.status == "held":
         words = [one.strip() for one in brake_lines(report.json())]
-        return _alert(spec.name, f"a brake stopped run {report.run}", [*words, f"{name} runs show {report.run}"])
+        return _alert(spec.name, f"a brake stopped run {report.run}", [*words, look])
     if report.status == "red":
         words = [*report.notes]
         for entity, part in report.entities.items():
@@ -48,7 +49,7 @@ def about_run(ledger: Ledger, spec: ConnectionSpec, report: Report, shown: Shown
                 words.append(f"{entity}: {part['outcomes']['failed']} rows failed")
         failed = (row for row in ledger.outcomes(report.run, "record") if row.outcome == "failed")
         words += [f"for example {' '.join(map(shown.called, row.records))}: {row.reason}" for row in islice(failed, SAMPLES)]
-        return _alert(spec.name, f"run {report.run} failed", [*words, f"{name} runs show {report.run}"])
+        return _alert(spec.name, f"run {report.run} failed", [*words, look])
     asked = [one for one in ledger.open_holds(spec.name)]
     since = ledger.hold_states(spec.name, [one.id for one in asked])
     new = [one for one in asked if since[one.id][1] >= begun.started]
@@ -60,7 +61,7 @@ def about_run(ledger: Ledger, spec: ConnectionSpec, report: Report, shown: Shown
         f"for example {' '.join(filter(None, (shown.called(one.record), one.field)))}: {', '.join(one.choices)}"
         for one in new[:SAMPLES]
     ]
-    return _alert(spec.name, f"{len(new)} new questions wait for a person", [*words, f"{name} holds"])
+    return _alert(spec.name, f"{len(new)} new questions wait for a person", [*words, command(spec.name, "holds")])
 
 
 def about_error(connection: str, error: Exception) -> Alert:
@@ -69,7 +70,7 @@ def about_error(connection: str, error: Exception) -> Alert:
         words = [error.what, error.written, error.fix]
     else:
         words = [f"{type(error).__name__}, which renkei does not expect. The flow run's log has the rest."]
-    return _alert(connection, f"{type(error).__name__} ended a run", [*words, f"renkei --connection {connection} runs"])
+    return _alert(connection, f"{type(error).__name__} ended a run", [*words, command(connection, "runs")])
 
 
 def about_silence(ledger: Ledger, spec: ConnectionSpec, now: datetime) -> tuple[Alert, datetime] | None:
@@ -88,8 +89,8 @@ def about_silence(ledger: Ledger, spec: ConnectionSpec, now: datetime) -> tuple[
     words = [
         f"No run has ended well since {since.astimezone(zone):%Y-%m-%d %H:%M %Z}; alert_after is {spec.alert_after} hours.",
         _newest(runs[0], zone),
-        "Look first whether the Prefect server and a worker are up: renkei doctor",
-        f"renkei --connection {spec.name} status",
+        "Look first whether the Prefect server and a worker are up: " + command(spec.name, "doctor"),
+        command(spec.name, "status"),
     ]
     return _alert(spec.name, f"silent for {int((now - since) / timedelta(hours=1))} hours", words), since
 

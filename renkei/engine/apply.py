@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from renkei.core.commands import command
 from renkei.core.errors import AskedWrongly, PlanStale
 from renkei.core.personal import NOTHING
 from renkei.core.planning import EntityPlan
@@ -52,18 +53,18 @@ def stored_plan(rooms: Rooms, mark: str) -> list[EntityPlan]:
     ledger, name = rooms.ledger, rooms.spec.name
     content = ledger.plan(name, mark)
     if content is None:
-        raise PlanStale(f"The ledger of {name} holds no plan {mark}.", fix="Make it anew: `renkei plan`.")
-    before = ledger.plan_applied(name, mark)
+        raise PlanStale(f"The ledger of {name} holds no plan {mark}.", fix=f"Make it anew: {command(name, 'plan')}")
+    anew, before = command(name, "plan"), ledger.plan_applied(name, mark)
     if before is not None:
-        raise PlanStale(f"The plan {mark} was applied by run {before}.", fix="Make a new one: `renkei plan`.")
+        raise PlanStale(f"The plan {mark} was applied by run {before}.", fix=f"Make a new one: {anew}")
     if "erased" in content:
-        raise PlanStale(f"The plan {mark} held contents that were erased since.", fix="Make a new one: `renkei plan`.")
+        raise PlanStale(f"The plan {mark} held contents that were erased since.", fix=f"Make a new one: {anew}")
     plans = plans_of(content)
     changed = [plan.entity for plan in plans if plan.rules != rules_hash(rooms, plan.entity)]
     if changed:
         raise PlanStale(
             f"Mappings or settings of {', '.join(changed)} changed since the plan {mark} was made.",
-            fix="Make a new one: `renkei plan`.",
+            fix=f"Make a new one: {anew}",
         )
     return plans
 
@@ -72,8 +73,10 @@ async def apply_plan(rooms: Rooms, request: Request, mark: str, stages: Stages =
     """Carry out the stored plan of this fingerprint. `request.release` names the brakes that `request.actor` releases:
     the approval covers the plan's actions one by one, also in later runs that finish what the budget left."""
     plans = stored_plan(rooms, mark)
-    for command in (plan.facts["command"] for plan in plans if "command" in plan.facts):
-        raise AskedWrongly(f"The plan {mark} is a part of that command.", fix=f"renkei {command}")
+    for asked in (plan.facts["command"] for plan in plans if "command" in plan.facts):
+        raise AskedWrongly(
+            f"The plan {mark} is a part of that command.", fix=command(rooms.spec.name, asked, rooms.spec.environment)
+        )
 
     async def body(report: Report, run: str) -> None:
         await stages.recover(rooms, request, run)

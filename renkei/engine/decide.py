@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from renkei.core.commands import command
 from renkei.core.errors import AskedWrongly
 from renkei.core.ports import Ledger
 from renkei.core.records import Decision, Hold, OutcomeRow
@@ -88,7 +89,7 @@ def _chosen(act: Act, ids: Sequence[str], question: str | None) -> list[Hold]:
     if wrong:
         states = act.ledger.hold_states(act.connection, wrong)
         words = ", ".join(f"{one} ({states[one][0].replace('_', ' ') if one in states else 'unknown'})" for one in wrong)
-        raise AskedWrongly(f"Not an open hold: {words}.", fix="`renkei holds list` shows the open ones.")
+        raise AskedWrongly(f"Not an open hold: {words}.", fix=f"The open ones: {command(act.connection, 'holds list')}")
     return [by_id[one] for one in dict.fromkeys(ids)]
 
 

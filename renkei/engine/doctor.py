@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from renkei.core.commands import command
 from renkei.core.connection import ConnectionSpec
 from renkei.core.deployments import FLOWS, POOL
 from renkei.core.errors import (
@@ -564,7 +565,7 @@ async def prefect(patient: Patient) -> Finding:
     if absent:
         return failed(
             f"the server has no deployment {', '.join(f'{name}/{patient.spec.name}' for name in absent)}",
-            "renkei deploy",
+            command(patient.spec.name, "deploy", patient.spec.environment),
         )
     workers = await patient.scheduler.workers(POOL)
     if not workers:

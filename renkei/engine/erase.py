@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from renkei.core.commands import command
 from renkei.core.errors import AskedWrongly, Stopped
 from renkei.core.mapping import MappingSpec, get_path
 from renkei.core.records import OutcomeRow
@@ -35,14 +36,14 @@ def erase(act: Act, data: Path, mappings: Mapping[str, MappingSpec], ref: Ref, r
     )
     kept = ledger.values_kept(name, refs)
     if not kept:
-        raise AskedWrongly(f"The ledger of {name} holds nothing of {ref}.", fix="`renkei why` tells what is known of a record.")
+        raise AskedWrongly(
+            f"The ledger of {name} holds nothing of {ref}.", fix=f"What is known of it: {command(name, f'why {ref}')}"
+        )
     sure, perhaps = needles_of(refs, kept, mappings.values())
     needles = sure | {one for one in perhaps if not ledger.others_hold(name, refs, sure, one)}
     waiting = ledger.unsettled_with(name, refs, needles)
     if waiting:
-        raise Stopped(
-            f"A write of {ref} has no answer yet (run {waiting[0].run}).", fix="Let the next run recover it: renkei sync"
-        )
+        raise Stopped(f"A write of {ref} has no answer yet (run {waiting[0].run}).", fix="Let the next run recover it.")
     totals: dict[str, Any] = {"records": [str(one) for one in refs]}
     with act.run("erase", totals, alone=True) as (run, now):
         erased = ledger.erase(name, refs, needles, run, act.actor, why, now)

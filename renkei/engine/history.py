@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any
 
+from renkei.core.commands import command
 from renkei.core.errors import AskedWrongly
 from renkei.core.ports import Ledger
 from renkei.core.records import OutcomeRow, Run
@@ -24,7 +25,10 @@ def run(ledger: Ledger, run_id: str, limit: int, connection: str | None = None) 
     """
     found = ledger.run(run_id)
     if found is None or connection not in (None, found.connection):
-        raise AskedWrongly(f"There is no run {run_id!r}.", fix="`renkei runs list` shows them.")
+        raise AskedWrongly(
+            f"There is no run {run_id!r}.",
+            fix=f"They are shown by: {command(connection, 'runs list') if connection else 'renkei runs list'}",
+        )
     totals = found.totals
     return {
         **_head(found),

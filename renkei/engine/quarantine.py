@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from renkei.core.commands import command
 from renkei.core.errors import AskedWrongly
 from renkei.core.ports import Ledger, Settled
 from renkei.core.records import Mirror, OutcomeRow
@@ -62,7 +63,7 @@ def replay(act: Act, refs: Sequence[Ref], rule: str | None) -> dict[str, Any]:
         if refs:
             mirrors = _mirrors(ledger, name, refs)
             discarded = {ref for ref, mirror in mirrors.items() if (mirror.outcome, mirror.reason) == DISCARDED}
-            _refuse_others(refs, waiting | discarded, "neither quarantined nor refused nor discarded")
+            _refuse_others(name, refs, waiting | discarded, "neither quarantined nor refused nor discarded")
             waiting = set(refs)
         chosen = sorted(waiting)
         with act.run("replay", {"replayed": len(chosen)}) as (run, now):
@@ -83,7 +84,7 @@ def discard(act: Act, refs: Sequence[Ref], reason: str) -> dict[str, Any]:
     with ledger.transaction():
         found = [one for one in rows(ledger, name) if one["record"] in {str(ref) for ref in refs}]
         entity_of = {Ref.parse(one["record"]): str(one["entity"]) for one in found}
-        _refuse_others(refs, set(entity_of), "neither quarantined nor refused")
+        _refuse_others(name, refs, set(entity_of), "neither quarantined nor refused")
         totals: dict[str, Any] = {}
         with act.run("discard", totals, alone=True) as (run, now):
             entity_of = {**_waiting_partners(ledger, name, refs), **entity_of}
@@ -163,7 +164,7 @@ def _mirrors(ledger: Ledger, connection: str, refs: Iterable[Ref]) -> dict[Ref, 
     return found
 
 
-def _refuse_others(refs: Iterable[Ref], allowed: set[Ref], why: str) -> None:
+def _refuse_others(connection: str, refs: Iterable[Ref], allowed: set[Ref], why: str) -> None:
     wrong = [str(ref) for ref in dict.fromkeys(refs) if ref not in allowed]
     if wrong:
-        raise AskedWrongly(f"{', '.join(wrong)}: {why}.", fix="`renkei quarantine list` shows the rows that wait.")
+        raise AskedWrongly(f"{', '.join(wrong)}: {why}.", fix=f"The rows that wait: {command(connection, 'quarantine list')}")

@@ -85,6 +85,7 @@ class Report:
     brakes: list[Applied] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     file: Path | None = None
+    environment: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -93,7 +94,8 @@ class Report:
     def json(self) -> dict[str, Any]:
         """The shape of design.md section 3."""
         return {
-            "run": self.run, "connection": self.connection, "status": self.status, "entities": self.entities,
+            "run": self.run, "connection": self.connection, "environment": self.environment, "status": self.status,
+            "entities": self.entities,
             "calls": self.calls, "seconds": round(self.seconds, 3),
             "brakes": [plain(asdict(one)) for one in self.brakes],
             "fingerprint": fingerprint(self.plans), "notes": self.notes, "plan": str(self.file) if self.file else None,
@@ -126,7 +128,7 @@ async def in_a_run(rooms: Rooms, request: Request, kind: str, body: Callable[[Re
     require_named(rooms.spec, request)
     ledger, name, clock = rooms.ledger, rooms.spec.name, rooms.clock
     started, began, run = clock.now(), clock.elapsed(), clock.new_id()
-    report = Report(run, name)
+    report = Report(run, name, environment=rooms.spec.environment)
     _enter(rooms, request, run)
     try:
         require_open(ledger, rooms.spec, request)

@@ -20,7 +20,7 @@ def require_open(ledger: Ledger, spec: ConnectionSpec, request: Request) -> None
     require_connected(spec, state)
     former = former_organization(ledger, spec)
     if former is not None and not leaving:
-        raise OrganizationChanged(spec.name, *former, spec.organization)
+        raise OrganizationChanged(spec.name, *former, spec.organization, spec.environment)
     if state is not None and state.state == "paused" and not leaving and not request.plan_only:
         raise ConnectionPaused(spec.name, state.run, since(spec, state), state.actor, state.reason)
 

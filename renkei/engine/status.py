@@ -45,6 +45,7 @@ def status(ledger: Ledger, spec: ConnectionSpec, now: datetime) -> dict[str, Any
     former = former_organization(ledger, spec)
     return {
         "connection": spec.name,
+        "environment": spec.environment,
         "state": {
             "state": state.state if state else "active",
             "since": state and time_text(state.at),

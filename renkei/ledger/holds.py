@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import and_, delete, insert, select, update
 
+from renkei.core.commands import command
 from renkei.core.errors import AskedWrongly
 from renkei.core.records import Decision, Hold, QuarantineRow
 from renkei.core.values import Ref, Side
@@ -97,7 +98,9 @@ class Holds(Mirrors):
             }
             wrong = sorted(answered - set(found))
             if wrong:
-                raise AskedWrongly(f"Not an open hold: {', '.join(wrong)}.", fix="`renkei holds list` shows the open ones.")
+                raise AskedWrongly(
+                    f"Not an open hold: {', '.join(wrong)}.", fix=f"The open ones: {command(connection, 'holds list')}"
+                )
             if len(answered) != len(decisions):
                 raise AskedWrongly("A hold was answered twice.", fix="Give one answer for each hold.")
             self._write(

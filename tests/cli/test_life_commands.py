@@ -69,10 +69,12 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 def test_a_paused_connection_refuses_a_sync_and_says_so_in_status(office: Office) -> None:
     assert office.renkei("pause").code == 2  # without a reason
     said = office.renkei("pause", "--reason", "year-end closing", "--as", "Tanaka").out
-    assert said == "demo is paused. To go on: renkei resume\n"
+    assert said == "demo is paused. To go on: renkei --connection demo resume\n"
     said = office.renkei("status").out
     assert (
-        "  paused since " in said and " by Tanaka: year-end closing. To go on: renkei resume" in said and "next run" not in said
+        "  paused since " in said
+        and " by Tanaka: year-end closing. To go on: renkei --connection demo resume" in said
+        and "next run" not in said
     )
     assert office.asked("status")["connections"][0]["state"]["state"] == "paused"
     resumed = office.asked("resume")
@@ -83,7 +85,7 @@ def test_it_is_refused_with_exit_3_and_the_command_that_helps(shop: Shop) -> Non
     shop.renkei("pause", "--reason", "year-end closing", "--as", "Tanaka")
     said = shop.renkei("--json", "sync")
     assert (said.code, said.json["error"], said.json["written"]) == (3, "ConnectionPaused", "Nothing was written.")
-    assert "by Tanaka: year-end closing" in said.json["message"] and "renkei resume" in said.json["fix"]
+    assert "by Tanaka: year-end closing" in said.json["message"] and "renkei --connection demo resume" in said.json["fix"]
     assert shop.renkei("plan").code == 0
     shop.renkei("resume")
     assert shop.renkei("sync").code == 0
@@ -106,7 +108,7 @@ def test_disconnecting_prints_its_plan_and_asks_for_the_name(shop: Shop) -> None
 def test_only_reconnect_ends_a_disconnection(shop: Shop) -> None:
     shop.renkei("disconnect", "--yes")
     said = shop.renkei("resume")
-    assert said.code == 3 and "renkei resume --reconnect" in said.err
+    assert said.code == 3 and "renkei --connection demo resume --reconnect" in said.err
     assert shop.renkei("resume", "--reconnect").code == 0
     assert shop.renkei("sync").code == 0 and shop.published() == 1
     assert len(shop.world.crm.records("Accounts")) == len(shop.world.books.records("contacts")) == 1
@@ -123,7 +125,12 @@ def test_an_edited_organisation_is_refused_until_it_is_switched_to(shop: Shop) -
     text = shop.file.read_text(encoding="utf-8")
     shop.file.write_text(text.replace(shop.world.organization, SECOND), encoding="utf-8")
     said = shop.renkei("sync")
-    assert said.code == 3 and "renkei switch-organization" in said.err and SECOND in said.err and "Kita Trading" in said.err
+    assert (
+        said.code == 3
+        and "renkei --connection demo switch-organization" in said.err
+        and SECOND in said.err
+        and "Kita Trading" in said.err
+    )
     assert f"runs are refused: books.organization is {SECOND} now" in shop.renkei("status").out
     said = shop.renkei("switch-organization", "--yes")
     assert said.code == 0 and f"1 links are kept aside for {shop.world.organization}" in said.out and shop.published() == 0

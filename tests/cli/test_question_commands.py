@@ -23,7 +23,7 @@ def test_many_questions_are_shown_by_their_kind_a_few_of_each(office: Office) ->
     same = [one["id"] for one in found if one["question"] == "first_values"]
     text = office.renkei("holds").out
     assert f"first_values: {len(same)}" in text and sum(one in text for one in same) == 5
-    assert f"… and {len(same) - 5} more: renkei holds list --question first_values" in text
+    assert f"… and {len(same) - 5} more: renkei --connection demo holds list --question first_values" in text
     of_one = office.renkei("holds", "list", "--question", "first_values").out
     assert all(one in of_one for one in same) and "ambiguous" not in of_one
 

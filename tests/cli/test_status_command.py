@@ -14,7 +14,8 @@ def test_status_tells_every_connection_in_its_own_time(office: Office) -> None:
     assert found["calls"]["books"]["used"] > 100 or found["calls"]["day"] != found["last"]["ended"][:10]
     text = office.renkei("status").out
     assert "its customer: " in text and "blocked (customer_not_linked)" in text
-    assert "demo (times of Asia/Tokyo)" in text and "+09:00" in text and "renkei holds" in text and "renkei quarantine" in text
+    assert "demo (times of Asia/Tokyo)" in text and "+09:00" in text and "renkei --connection demo holds" in text
+    assert "renkei --connection demo quarantine" in text
 
 
 def test_a_connection_can_be_named_and_must_exist(office: Office) -> None:

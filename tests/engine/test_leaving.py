@@ -340,7 +340,7 @@ async def test_runs_are_refused_when_the_file_names_another_organisation(company
     for asked in ({}, {"full": False}, {"plan_only": True}, {"only": (Ref("crm", "Accounts", account),)}):
         with pytest.raises(OrganizationChanged, match=rf"{SECOND} now, former runs worked with {MAIN} \(Kita Trading\)") as no:
             await company.sync(**asked)
-        assert no.value.exit_code == 3 and "renkei switch-organization" in no.value.fix
+        assert no.value.exit_code == 3 and "renkei --connection demo switch-organization" in no.value.fix
     assert len(company.world.requests) == calls
     found = status(company.ledger, company.spec, company.clock.now())
     assert found["organization"] == {"declared": SECOND, "former": MAIN}

@@ -32,7 +32,10 @@ async def test_every_run_is_refused_with_who_when_and_why(company: Company, aske
     said = pause(doing(company), company.spec, "year-end closing")
     with pytest.raises(ConnectionPaused, match=r"paused since 2026-11-02 12:00:00\+09:00 by Tanaka: year-end closing") as refused:
         await company.sync(**asked)
-    assert (refused.value.exit_code, refused.value.run) == (3, said["run"]) and "renkei resume" in refused.value.fix
+    assert (refused.value.exit_code, refused.value.run) == (
+        3,
+        said["run"],
+    ) and "renkei --connection demo resume" in refused.value.fix
     assert not company.books() and [run.kind for run in company.ledger.runs("demo")] == ["pause"]
 
 

@@ -186,7 +186,7 @@ def test_a_first_night_is_held_its_plan_is_applied_on_request_and_the_hour_has_n
         assert {one["entity"]: one["held"] for one in json.loads(shown["data"])} == {
             entity: part["outcomes"]["held"] for entity, part in row.totals["entities"].items()
         }
-        assert f"renkei runs show {row.id}" in shown["description"]
+        assert f"runs show {row.id}" in shown["description"]
     decided = [f"{stage} {one}" for one in quiet.totals["entities"] for stage in ("extract", "recall", "validate", "resolve")]
     done = [f"{stage} {one}" for one in quiet.totals["entities"] for stage in ("load", "record")]
     assert deployed.tasks(hour) == ["recover", "survey", *decided, *done]

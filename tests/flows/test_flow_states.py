@@ -38,7 +38,7 @@ def report(status: str, **more: Any) -> Report:
 def test_a_run_ends_in_a_state_that_says_whether_someone_must_act(status: str, kind: str, name: str) -> None:
     state = state_of(report(status))
     assert (state.type.value, state.name) == (kind, name)
-    assert state.message == f"{status}: customers: 3 created. See: renkei runs show R1"
+    assert state.message == f"{status}: customers: 3 created. See: renkei --connection acme runs show R1"
 
 
 def test_the_table_has_a_row_an_entity_and_the_same_columns_in_each() -> None:
@@ -61,7 +61,7 @@ def test_the_words_above_the_table_say_what_it_cost_what_stopped_it_and_what_to_
     text = text_of(report("held", brakes=[brake], notes=["customers: full compare, because mapping, view or policy changed"]))
     assert "**held** in 12.3 s; calls: CRM 6 (fewest 6), Books 9 (fewest 8)." in text
     assert "Brake 'creates' on customers: 600 where more than 500." in text and "--release creates --as NAME" in text
-    assert "customers: full compare" in text and text.endswith("`renkei runs show R1`")
+    assert "customers: full compare" in text and text.endswith("`renkei --connection acme runs show R1`")
 
 
 def test_a_time_without_offset_is_the_connections_own() -> None:

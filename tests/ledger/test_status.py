@@ -37,7 +37,8 @@ def left(ledger: SqlLedger, ref: Ref, outcome: str, reason: str) -> None:
 
 def test_a_connection_that_never_ran_waits_for_its_first_run(ledger: SqlLedger) -> None:
     assert told(ledger) == {
-        "connection": "acme", "state": {"state": "active", "since": None, "by": None, "reason": None},
+        "connection": "acme", "environment": None,
+        "state": {"state": "active", "since": None, "by": None, "reason": None},
         "organization": {"declared": "600", "former": None}, "last": None, "last_full": None,
         "next": {"hourly": "2026-11-24T03:00:00+00:00", "nightly": "2026-11-24T17:00:00+00:00"},
         "at_work": None, "crashed": [],
