@@ -34,6 +34,8 @@ def routes(world: World) -> list[BaseRoute]:
         ("POST", "pay", _pay),
         ("POST", "credit", _credit),
         ("POST", "write-off", _write_off),
+        ("POST", "email", _email),
+        ("GET", "mails", _mails),
         ("GET", "clock", _read_clock),
         ("POST", "clock", _set_clock),
         ("GET", "faults", _list_faults),
@@ -141,6 +143,17 @@ def _restore(world: World, given: dict[str, Any]) -> Any:
 def _insert(world: World, given: dict[str, Any]) -> Any:
     """{"side","module","record"}: {"id"}."""
     return {"id": _side(world, given).seed(given["module"], [given["record"]])[0]}
+
+
+def _email(world: World, given: dict[str, Any]) -> Any:
+    """{"module","id"[,"to","by"]}: a person e-mails a document in Books; `to`: addresses, else its contact persons."""
+    return world.books.email(given["module"], given["id"], given.get("to", ()), **_hand(given))
+
+
+def _mails(world: World, given: dict[str, Any]) -> Any:
+    """{"mails": what Books would have sent, oldest first, "count": n}."""
+    mails = world.books.mails()
+    return {"mails": mails, "count": len(mails)}
 
 
 def _read_clock(world: World, given: dict[str, Any]) -> Any:

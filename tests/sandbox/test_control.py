@@ -46,6 +46,17 @@ def test_a_person_makes_moves_pays_and_writes_off_documents(world: World, api: A
     assert told == ["Hana Mori", "Yuko Suzuki", "Aiko Mori", "Aiko Mori", "Aiko Mori", "Hana Mori"]
 
 
+def test_what_would_have_been_mailed_is_listed(world: World, api: Api) -> None:
+    [customer] = world.books.seed("contacts", [{"contact_name": "Kita"}])
+    [id] = world.books.seed("invoices", [{"customer_id": customer, "total": 10}])
+    assert ask(api, "GET", "mails") == {"mails": [], "count": 0}
+    to = ["aiko@kita.example"]
+    ask(api, "POST", "email", module="invoices", id=id, to=to, by="hana.mori@example.jp")
+    listed = ask(api, "GET", "mails")
+    assert listed["count"] == 1
+    assert (listed["mails"][0]["to"], listed["mails"][0]["by"]) == (to, "hana.mori@example.jp")
+
+
 def test_the_clock_moves_on(world: World, api: Api) -> None:
     before = world.clock.now()
     ask(api, "POST", "clock", advance=90)

@@ -41,12 +41,14 @@ class Call:
 
 @dataclass(slots=True)
 class Answer:
-    """What a handler gives back: the keys beside code and message. `rows`: records read or written."""
+    """What a handler gives back: the keys beside code and message, or a PDF file. `rows`: records read or written."""
 
     content: dict[str, Any] = field(default_factory=dict)
     message: str = "success"
     status: int = 200
     rows: int = 1
+    file: bytes | None = None
+    file_name: str = ""
 
 
 async def content_of(request: Request) -> Any:

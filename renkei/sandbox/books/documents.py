@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from renkei.sandbox.books import errors, history, totals
+from renkei.sandbox.books import errors, history, papers, totals
 from renkei.sandbox.books.fields import applied
 from renkei.sandbox.books.kinds import KINDS
 from renkei.sandbox.books.stamps import day, money, number, rounded
@@ -46,8 +46,6 @@ _SPECIFIC: dict[str, dict[str, Any]] = {
         "is_viewed_by_client": False,
         "client_viewed_time": "",
         "allow_partial_payments": False,
-        "template_id": "460000000000143",
-        "contact_persons": [],
         "invoice_url": "",
         "estimate_id": "",
     },
@@ -69,6 +67,9 @@ WRITABLE = frozenset(
         "line_items",
         "salesperson_id",
         "salesperson_name",
+        "contact_persons",
+        "contact_persons_associated",
+        "template_id",
         "invoiced_estimate_id",
         "invoice_number",
         "estimate_number",
@@ -118,6 +119,9 @@ def blank_document(org: Organisation, kind: str, id: str) -> Record:
         "zcrm_potential_name": "",
         "billing_address": dict.fromkeys(_ADDRESS, ""),
         "shipping_address": dict.fromkeys(_ADDRESS, ""),
+        "contact_persons": [],
+        "template_id": org.templates[kind][0]["template_id"],
+        "template_name": org.templates[kind][0]["template_name"],
         "notes": "",
         "terms": "",
         "custom_fields": [],
@@ -139,6 +143,8 @@ def create_document(org: Organisation, kind: str, body: dict[str, Any], *, own_n
     if not body.get("customer_id"):
         raise errors.invalid("customer_id")
     document.update(_changes(org, kind, document, body, own_number))
+    if not document["contact_persons"]:
+        document["contact_persons"] = _primary(org, document[f"{KINDS[kind].party}_id"])
     name = KINDS[kind].number
     document[name] = document[name] or next_number(org, kind)
     estimate = _estimate_of(org, document, body) if kind == "invoices" else None
@@ -181,6 +187,14 @@ def delete_document(org: Organisation, kind: str, document: Record) -> None:
     if estimate is not None and estimate["status"] == "invoiced":
         estimate.update(status="accepted", last_modified_time=org.now())
         save(org, "estimates", estimate)
+
+
+def set_address(org: Organisation, kind: str, document: Record, which: str, body: dict[str, Any]) -> None:
+    """PUT .../address/billing and /shipping: of this document alone; keys left out are empty."""
+    document[f"{which}_address"] = {part: text(body.get(part), part, 500) for part in _ADDRESS}
+    document["last_modified_time"] = org.now()
+    save(org, kind, document)
+    history.note(org, kind, document, "Updated")
 
 
 def save(org: Organisation, kind: str, document: Record) -> None:
@@ -250,6 +264,9 @@ def _changes(org: Organisation, kind: str, document: Record, body: dict[str, Any
     if body.get("currency_id") not in (None, "", currency_id):
         raise errors.invalid("currency_id")
     changes.update(_salesperson(org, body))
+    changes.update(_paper(org, kind, body))
+    if "contact_persons" in body or "contact_persons_associated" in body:
+        changes["contact_persons"] = _persons(org, kind, {**document, **changes}, body)
     if "discount" in body:
         totals.discount_of(body["discount"], money(0))
         changes["discount"] = body["discount"] or 0
@@ -311,6 +328,36 @@ def _salesperson(org: Organisation, body: dict[str, Any]) -> dict[str, Any]:
         return {}
     name = text(body.get("salesperson_name"), "salesperson_name", 200)
     return {"salesperson_id": org.salesperson_named(name) if name else "", "salesperson_name": name}
+
+
+def _paper(org: Organisation, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    if not body.get("template_id"):
+        return {}
+    found = papers.template(org, kind, str(body["template_id"]))
+    if found is None:
+        raise errors.bad_reference("Template")
+    return {"template_id": found["template_id"], "template_name": found["template_name"]}
+
+
+def _persons(org: Organisation, kind: str, document: Record, body: dict[str, Any]) -> list[str]:
+    """The ids of the contact persons that a body associates, in either of its two forms."""
+    if "contact_persons_associated" in body:
+        given = [row.get("contact_person_id") for row in rows(body["contact_persons_associated"], "contact_persons_associated")]
+    else:
+        given = body["contact_persons"]
+    if not isinstance(given, list):
+        raise errors.invalid("contact_persons")
+    contact = org.table("contacts").records[document[f"{KINDS[kind].party}_id"]]
+    known = {person["contact_person_id"] for person in contact["contact_persons"]}
+    ids = [str(id) for id in given]
+    if not known.issuperset(ids):
+        raise errors.bad_reference("Contact person")
+    return ids
+
+
+def _primary(org: Organisation, contact_id: str) -> list[str]:
+    persons = org.table("contacts").records[contact_id]["contact_persons"]
+    return [person["contact_person_id"] for person in persons if person["is_primary_contact"]]
 
 
 def _due(document: Record, changes: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:

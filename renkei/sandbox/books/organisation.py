@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from renkei.sandbox.books import mail, papers, totals
 from renkei.sandbox.books import projections as project
-from renkei.sandbox.books import totals
 from renkei.sandbox.books.fields import CustomField, standard_fields
 from renkei.sandbox.books.kinds import DOCUMENTS, KINDS, ORDERS
 from renkei.sandbox.books.meter import Meter
@@ -67,6 +67,10 @@ class Organisation:
         self.comments: dict[str, list[dict[str, Any]]] = {}  # by contact
         self.history: dict[str, list[dict[str, Any]]] = {}  # by record
         self.salespersons: dict[str, str] = {}  # names by id
+        self.email = "books@kita.example"
+        self.templates = papers.standard_templates()
+        self.email_templates = mail.standard_templates()
+        self.mails: list[dict[str, Any]] = []  # what would have been sent
         self.users = [
             self._user("460000000000020", "Aiko Mori", "books@kita.example", "Admin"),
             *(self._user(id, name, email, role) for id, name, email, role in _CRM_USERS),
@@ -100,7 +104,7 @@ class Organisation:
             "organization_id": self.id,
             "name": self.name,
             "contact_name": "Aiko Mori",
-            "email": "books@kita.example",
+            "email": self.email,
             "is_default_org": self.is_default,
             "plan_type": 12,
             "plan_name": self.world.books_plan.upper(),

@@ -177,6 +177,7 @@ def invoice_detail(org: Organisation, invoice: Record) -> Record:
     """An invoice by id, its status as of the organisation's today."""
     detail = {**invoice, "status": org.status_of("invoices", invoice)}
     detail["current_sub_status"] = detail["status"]
+    detail["contact_persons_associated"] = _associated(org, "customer_id", invoice)
     detail["custom_field_hash"] = hash_of(invoice["custom_fields"])
     detail["has_attachment"] = detail["ach_payment_initiated"] = False
     return detail
@@ -197,8 +198,28 @@ def order_detail(org: Organisation, kind: str, document: Record) -> Record:
         **document,
         "status": status,
         "current_sub_status": status,
+        "contact_persons_associated": _associated(org, "customer_id", document),
         "custom_field_hash": hash_of(document["custom_fields"]),
     }
+
+
+def _associated(org: Organisation, party: str, document: Record) -> list[Record]:
+    """The contact persons of a document, as their contact has them now."""
+    contact = org.tables["contacts"].records.get(document[party])
+    return [
+        {
+            "contact_person_id": person["contact_person_id"],
+            "contact_person_name": f"{person['first_name']} {person['last_name']}".strip(),
+            "first_name": person["first_name"],
+            "last_name": person["last_name"],
+            "contact_person_email": person["email"],
+            "phone": person["phone"],
+            "mobile": person["mobile"],
+            "communication_preference": {"is_email_enabled": True, **person["communication_preference"]},
+        }
+        for person in (contact["contact_persons"] if contact else ())
+        if person["contact_person_id"] in document["contact_persons"]
+    ]
 
 
 def payment_row(payment: Record) -> Record:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from renkei.sandbox.books import handlers, sales, settings, statuses
+from renkei.sandbox.books import handlers, paperwork, pdf, sales, settings, statuses
 from renkei.sandbox.books.call import Answer, Call, content_of
 from renkei.sandbox.books.errors import BooksError
 from renkei.sandbox.books.handlers import Handler
@@ -39,6 +40,7 @@ _GROUPS = {
     "creditnotes": "creditnotes",
     "creditnote": "creditnotes",
 }
+_MERGED = ("invoices", "estimates", "salesorders")  # several of them can be had in one PDF file
 _BOOKS_ONLY = ("salesorders", "salesorder")
 _OPEN = "{}"
 
@@ -148,11 +150,18 @@ def _orders(kind: str, create: Creation | None = None) -> dict[str, dict[str, Ha
             "PUT": h.upserted(kind, create, sales.update(kind)),
         },
         f"{kind}/{{}}": {
-            "GET": h.got(kind),
+            "GET": paperwork.got(kind),
             "PUT": h.updated(kind, sales.update(kind)),
             "DELETE": h.deleted(kind, sales.delete(kind)),
         },
-        f"{kind}/{{}}/comments": {"GET": sales.comments_listed(kind)},
+        **{f"{kind}/{way}": {"GET": paperwork.together(kind)} for way in ("pdf", "print") if kind in _MERGED},
+        f"{kind}/templates": {"GET": paperwork.templates(kind)},
+        f"{kind}/{{}}/templates/{{}}": {"PUT": paperwork.template_set(kind)},
+        f"{kind}/{{}}/email": {"GET": paperwork.email_shown(kind), "POST": paperwork.email_sent(kind)},
+        f"{kind}/{{}}/address/billing": {"PUT": paperwork.address_set(kind, "billing")},
+        f"{kind}/{{}}/address/shipping": {"PUT": paperwork.address_set(kind, "shipping")},
+        f"{kind}/{{}}/comments": {"GET": paperwork.comments_listed(kind), "POST": paperwork.comment_added(kind)},
+        f"{kind}/{{}}/comments/{{}}": {"PUT": paperwork.comment_changed(kind), "DELETE": paperwork.comment_removed(kind)},
         f"{KINDS[kind].singular}/{{}}/customfields": {"PUT": h.custom_fields_put(kind)},
     }
 
@@ -168,6 +177,7 @@ def routes(world: World) -> list[BaseRoute]:
 def _endpoint(world: World, edition: str) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         row = request.scope.get("sandbox.row")
+        answer: Answer | None = None
         try:
             answer = await _answered(world, edition, request)
         except BooksError as error:
@@ -178,7 +188,10 @@ def _endpoint(world: World, edition: str) -> Callable[[Request], Awaitable[Respo
             status, code, rows = answer.status, 0, answer.rows
         if row is not None:
             row.code, row.rows = code, rows
-        response = Response(orjson.dumps(content), status, media_type="application/json;charset=UTF-8")
+        if answer is not None and answer.file is not None:
+            response = Response(answer.file, status, {"content-disposition": _attachment(answer.file_name)}, pdf.MEDIA_TYPE)
+        else:
+            response = Response(orjson.dumps(content), status, media_type="application/json;charset=UTF-8")
         response.raw_headers.extend(_limits_of(world, edition, request))
         return response
 
@@ -217,6 +230,11 @@ async def _answered(world: World, edition: str, request: Request) -> Answer:
     email = str(world.crm.users[token.user]["email"])
     org.acting = org.user_with(email) or org.users[0]
     return handler(Call(world.books, org, edition, request.method, path, query, headers, content, ids, email))
+
+
+def _attachment(name: str) -> str:
+    """The header's value; a name beyond Latin letters travels percent-encoded (RFC 6266)."""
+    return f"attachment; filename*=UTF-8''{quote(name)}" if not name.isascii() else f'attachment; filename="{name}"'
 
 
 def _organisation(world: World, edition: str, request: Request, *, needed: bool) -> Organisation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from renkei.sandbox.books import credits, documents, errors, history, payments, statuses
+from renkei.sandbox.books import credits, documents, errors, mail, payments, statuses
 from renkei.sandbox.books.call import Answer, Call
 from renkei.sandbox.books.handlers import Handler, record_of
 from renkei.sandbox.books.kinds import KINDS
@@ -16,12 +16,12 @@ from renkei.sandbox.books.values import rows
 
 
 def create(kind: str) -> Callable[[Call, dict[str, Any]], Record]:
-    """POST of a kind; `send=true` marks the draft sent."""
+    """POST of a kind; `send=true` sends it to its contact persons."""
 
     def creation(call: Call, body: dict[str, Any]) -> Record:
         document = documents.create_document(call.org, kind, body, own_number=_own_number(call))
         if call.query.get("send") == "true":
-            statuses.move(call.org, kind, document, "sent")
+            mail.send_if_anyone(call.org, kind, document)
         return document
 
     return creation
@@ -57,16 +57,6 @@ def done(kind: str, change: Callable[[Organisation, Record], None], message: str
     def handler(call: Call) -> Answer:
         change(call.org, record_of(call, kind))
         return Answer(message=message)
-
-    return handler
-
-
-def comments_listed(kind: str) -> Handler:
-    """GET .../comments of a document: its history and what people wrote, newest first; not paged."""
-
-    def handler(call: Call) -> Answer:
-        found = history.of_document(call.org, kind, record_of(call, kind))
-        return Answer({"comments": found}, rows=len(found))
 
     return handler
 

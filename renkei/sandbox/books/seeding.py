@@ -81,6 +81,9 @@ def _document(org: Organisation, kind: str, id: str, body: dict[str, Any]) -> Re
     customer = org.table("contacts").records.get(str(body.get("customer_id") or ""))
     if customer is not None:
         record["customer_name"] = customer["contact_name"]
+        if not record["contact_persons"]:
+            persons = customer["contact_persons"]
+            record["contact_persons"] = [one["contact_person_id"] for one in persons if one["is_primary_contact"]]
     _set_currency(org, record, {**({"currency_id": customer["currency_id"]} if customer else {}), **body})
     for key in ("billing_address", "shipping_address"):
         record[key] = {**blank[key], **(body.get(key) or {})}

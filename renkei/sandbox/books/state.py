@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from renkei.sandbox.books import contacts, credits, documents, items, payments, projections, seeding, statuses
+from renkei.sandbox.books import contacts, credits, documents, items, mail, payments, projections, seeding, statuses
 from renkei.sandbox.books.fields import flat_values
 from renkei.sandbox.books.kinds import KINDS, ORDERS
 from renkei.sandbox.books.organisation import Organisation
@@ -144,6 +144,18 @@ class BooksState:
             "line_items": [{"name": "Credit", "rate": rate, "quantity": 1}],
         }
         return credits.create_credit(self._hand(by), body, invoice_id=invoice_id)
+
+    def mails(self, organization: str = MAIN) -> list[dict[str, Any]]:
+        """What an organisation would have e-mailed, oldest first."""
+        return self.organisations[organization].mails
+
+    def email(self, kind: str, id: str, to: Sequence[str] = (), *, by: str = "") -> dict[str, Any]:
+        """E-mails a document as a person would: the default content, to its contact persons unless told otherwise."""
+        org = self._hand(by)
+        document = self.records(kind)[id]
+        ready = mail.content(org, kind, document)
+        body = {"to_mail_ids": list(to), "subject": ready["subject"], "body": ready["body"]} if to else None
+        return mail.send(org, kind, document, body)
 
     def write_off(self, invoice_id: str, *, by: str = "") -> None:
         """Writes off what is left of an invoice."""
