@@ -68,7 +68,7 @@ def links_import(file: File, actor: Actor = None) -> None:
     except OSError as error:
         raise AskedWrongly(f"{file} cannot be read ({error.strerror}).", fix="Name a file that `links export` wrote.") from None
     with desk() as opened:
-        found = take_in(act_of(opened, actor), str(file), text, opened.project.mappings_of(opened.spec))
+        found = take_in(act_of(opened, actor), str(file), text, opened.project.mappings_of(opened.spec), opened.spec.organization)
     show(
         found,
         f"{found['imported']} links were imported, {found['already']} were there already. The next run compares each pair: "

@@ -3,7 +3,6 @@
     RenkeiError
     ├ DeclarationError    a file given to it is wrong    nothing was read
     ├ SourceRefused       data broke an expectation      nothing was written
-    ├ BrakeApplied        the plan looks dangerous       nothing was written
     ├ Stopped             someone must act first         nothing was written by this command
     │ ├ AnotherRun            a run of this connection holds the lock
     │ ├ PlanStale             the plan no longer fits
@@ -25,8 +24,6 @@
     │ └ Unreachable          no connection, or the server's own error on a read
     ├ BudgetSpent         the day's calls are used up    what was done is recorded; the rest waits
     ├ AnswerUnknown       left, and no answer came       perhaps written; recover looks it up
-    ├ RecordRefused       the other system said no       this record not, others yes
-    ├ NotFound            the record is not there        nothing was written
     ├ LedgerUnavailable   the ledger cannot be used      what is journalled stands
     └ Bug                 we broke our own promise       said plainly, never caught
        └ WriteForbidden   a write was tried in a reading mode; the transport refused it
@@ -100,16 +97,6 @@ class SourceRefused(RenkeiError):
             f"{entity}: {count} rows broke {rule} of {suite} (for example {', '.join(samples[:5])}).",
             fix="Correct the source or the expectation, then run again.",
         )
-
-
-class BrakeApplied(RenkeiError):
-    """A brake stopped the plan. Data: brake, count, limit, samples, release (the command to type)."""
-
-    exit_code = 3
-
-    def __init__(self, brake: str, count: int, limit: str, samples: tuple[str, ...], release: str) -> None:
-        self.brake, self.count, self.limit, self.samples, self.release = brake, count, limit, samples, release
-        super().__init__(f"Brake {brake!r}: {count} where {limit}.", fix=f"If this is intended: {release}")
 
 
 class Stopped(RenkeiError):
@@ -261,25 +248,6 @@ class AnswerUnknown(RenkeiError):
         self.side, self.request = side, request
         self.intents: tuple[str, ...] = ()
         super().__init__(f"{side}: no answer to {request} ({why}).")
-
-
-class RecordRefused(RenkeiError):
-    """The other system refused one record. Data: side, record, field, code, words (theirs)."""
-
-    written = "This record was not written; others were."
-
-    def __init__(self, side: str, record: str, code: str, words: str, *, field: str = "") -> None:
-        self.side, self.record, self.code, self.words, self.field = side, record, code, words, field
-        where = f" field {field}" if field else ""
-        super().__init__(f"{side} refused {record}{where}: {words} ({code}).")
-
-
-class NotFound(RenkeiError):
-    """A record that was asked for by id is not there."""
-
-    def __init__(self, side: str, record: str) -> None:
-        self.side, self.record = side, record
-        super().__init__(f"{side}: {record} is not there.")
 
 
 class LedgerUnavailable(RenkeiError):

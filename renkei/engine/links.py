@@ -46,16 +46,17 @@ def exported(ledger: Ledger, connection: str) -> tuple[str, int]:
     return out.getvalue(), len(found)
 
 
-def take_in(act: Act, file: str, text: str, mappings: Mapping[str, MappingSpec]) -> dict[str, Any]:
+def take_in(act: Act, file: str, text: str, mappings: Mapping[str, MappingSpec], organization: str) -> dict[str, Any]:
     """Put the links of a CSV text into the ledger with the evidence `import`, all in one transaction or none.
 
     Blank cells: `id` is made from the two records, `since` is now, `state` is live. A pair that is linked already is left.
+    A link that was kept aside for the Books organisation that the connection works with now (`organization`) is live.
     raises  DeclarationError with every fault of every line; AnotherRun while a batch is at work
     """
     totals: dict[str, Any] = {}
     with act.run("import", totals, alone=True) as (run, now):
         ledger, name = act.ledger, act.connection
-        reading = _Reading(file, name, mappings, {one.id: one for one in ledger.all_links(name)}, now)
+        reading = _Reading(file, name, mappings, organization, {one.id: one for one in ledger.all_links(name)}, now)
         read = list(reading.links(text))
         if reading.faults:
             raise DeclarationError(reading.faults)
@@ -87,9 +88,11 @@ class _Reading:
     """Reads lines into links and collects what is wrong with them."""
 
     def __init__(
-        self, file: str, connection: str, mappings: Mapping[str, MappingSpec], stored: Mapping[str, Link], now: datetime
-    ) -> None:
+        self, file: str, connection: str, mappings: Mapping[str, MappingSpec], organization: str, stored: Mapping[str, Link],
+        now: datetime,
+    ) -> None:  # fmt: skip
         self.file, self.connection, self.mappings, self.stored, self.now = file, connection, mappings, stored, now
+        self.organization = organization
         self.faults: list[Fault] = []
         self.already = 0
         self._live = {ref: one for one in stored.values() if one.state == "live" for ref in (one.crm, one.books)}
@@ -139,7 +142,9 @@ class _Reading:
             return None
         dead: Side | None = "crm" if row["dead"] == "crm" else "books" if row["dead"] == "books" else None
         link_id = row["id"] or content_hash([self.connection, str(crm), str(books)])[:32]
-        link = Link(link_id, row["entity"], row["mapping"], crm, books, since, "import", state, dead, row["organization"] or None)
+        aside = None if row["organization"] in ("", self.organization) else row["organization"]
+        state = "live" if state == "aside" and aside is None else state
+        link = Link(link_id, row["entity"], row["mapping"], crm, books, since, "import", state, dead, aside)
         return link if self._fits(line, link) else None
 
     def _ref(self, line: int, side: Side, text: str) -> Ref | None:

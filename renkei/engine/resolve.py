@@ -629,6 +629,7 @@ def _plan_crm_person(
         key = draft.creating[account]
         draft.creating[known.ref] = key
         draft.say(known, "created", "with_customer", actions=(key,))
+        _carried(draft, rules, known.ref)
         return
     if not known.extracted:
         return
@@ -652,6 +653,7 @@ def _plan_crm_person(
         counts[books] += 1
         needs = (link_action,) if link_action else ()
         plan_create(draft, spec, known, "books", rules, needs=needs, parent={"contact_id": books})
+        _carried(draft, rules, known.ref)
         return
     if not known.in_view:
         draft.say(known, "skipped", "out_of_view")
@@ -675,9 +677,11 @@ def _plan_books_person(
         draft.say(known, "skipped", "direction")
     elif customer.id in by_books:
         plan_create(draft, spec, known, "crm", rules, parent={"Account_Name": {"id": by_books[customer.id]}})
+        _carried(draft, rules, known.ref)
     elif customer in draft.creating:
         key = draft.creating[customer]
         plan_create(draft, spec, known, "crm", rules, needs=(key,), parent={"Account_Name": {"id": {"$created": key}}})
+        _carried(draft, rules, known.ref)
     else:
         _wait_for_customer(draft, known, customer, words)
 

@@ -119,6 +119,13 @@ def test_every_error_has_a_line_with_its_own_words_and_exit_status() -> None:
     assert listed == {name: (one.written, one.exit_code) for name, one in classes.items() if one is not errors.RenkeiError}
 
 
+def test_every_error_is_raised_somewhere() -> None:
+    sources = "\n".join(path.read_text(encoding="utf-8") for room in ("renkei", "flows") for path in (ROOT / room).rglob("*.py"))
+    groups = {base.__name__ for one in vars(errors).values() if inspect.isclass(one) for base in one.__bases__}
+    names = {name for name, one in vars(errors).items() if inspect.isclass(one) and issubclass(one, errors.RenkeiError)}
+    assert [name for name in sorted(names - groups) if not re.search(rf"\b{name}\(", sources.replace(f"class {name}(", ""))] == []
+
+
 def test_every_brake_has_a_line() -> None:
     named = re.findall(r"""(?:stop|counted)\("([a-z_]+)\"""", inspect.getsource(brakes.brakes))
     assert len(named) > 6

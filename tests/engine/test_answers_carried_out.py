@@ -99,3 +99,24 @@ async def test_an_answer_that_another_link_overtook_is_asked_for_anew_and_nothin
     decide(act(company), [asked["id"]], None, "create", "then a customer of its own")
     await company.sync()
     assert company.ledger.link_of("demo", account) is not None
+
+
+async def test_a_person_of_a_customer_is_created_by_an_answer_once_and_asked_of_no_more(company: Company) -> None:
+    company.choose(modules="accounts_and_contacts", duplicates="ask")
+    account = company.seed_crm("Accounts", Account_Name="株式会社青空")
+    await company.sync()
+    customer = company.crm()[account]["renkei_books_id"]
+    contact = company.seed_crm("Contacts", Last_Name="青山", First_Name="花子", Account_Name={"id": account})
+    same = [{"last_name": "青山", "first_name": "花子", "email": f"hanako{number}@aozora.example.jp"} for number in (1, 2)]
+    company.edit_books("contacts", customer, contact_persons=same)
+    await company.sync()
+    (hold,) = [one for one in questions(company.ledger, "demo") if one["record"].startswith("crm:")]
+    assert hold["record"] == f"crm:Contacts:{contact}" and "create" in hold["choices"]
+    decide(act(company), [hold["id"]], None, "create", "two of one name")
+    await company.sync(full=False)
+    assert questions(company.ledger, "demo") == [] and company.ledger.decisions("demo") == []
+    assert company.ledger.hold_states("demo", [hold["id"]])[hold["id"]][0] == "carried_out"
+    link = company.ledger.link_of("demo", Ref("crm", "Contacts", contact))
+    assert link is not None and len(company.world.books.detail("contacts", customer)["contact_persons"]) == 3
+    await company.quiet(full=False)
+    await company.quiet()

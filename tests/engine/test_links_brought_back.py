@@ -25,7 +25,7 @@ async def test_a_lost_ledger_with_its_links_imported_creates_nothing_and_keys_co
 
     second = Company(company.world, tmp_path / "second", HOST, clock=company.clock)
     act = Act(second.ledger, second.clock, "demo", "Sato", {}, "0.1.0")
-    take_in(act, "links.csv", text, load_project(second.settings).mappings[""])
+    take_in(act, "links.csv", text, load_project(second.settings).mappings[""], second.spec.organization)
     report = await second.sync()
     assert {row["renkei_books_id"] for row in second.crm().values()} == set(second.books())
     await second.quiet()

@@ -21,6 +21,7 @@ from renkei.house import load_project
 from renkei.ledger import SqlLedger, open_ledger
 
 HEAD = ",".join(COLUMNS)
+HERE = "60012345678"  # the Books organisation that the connection works with
 MAPPINGS = load_project(Settings()).mappings[""]
 
 
@@ -36,7 +37,7 @@ def line(crm: str = "crm:Accounts:1", books: str = "books:contacts:11", **cells:
 
 
 def bring(ledger: SqlLedger, *lines: str, run: str = "A") -> dict[str, object]:
-    return take_in(act(ledger, run=run), "links.csv", "\n".join((HEAD, *lines)) + "\n", MAPPINGS)
+    return take_in(act(ledger, run=run), "links.csv", "\n".join((HEAD, *lines)) + "\n", MAPPINGS, HERE)
 
 
 def faults(ledger: SqlLedger, *lines: str) -> list[str]:
@@ -64,7 +65,7 @@ def test_a_table_comes_back_into_an_empty_ledger_as_it_was_but_for_its_evidence(
     ledger.put_links("acme", [link("L1", 1, 11, dead="books"), link("L2", 2, 12, "ended"), product], "R1", NOW)
     text, _ = exported(ledger, "acme")
     empty = open_ledger(f"sqlite:///{tmp_path}/empty.db")
-    assert take_in(act(empty), "links.csv", text, MAPPINGS) == {"run": "A1", "imported": 3, "already": 0}
+    assert take_in(act(empty), "links.csv", text, MAPPINGS, HERE) == {"run": "A1", "imported": 3, "already": 0}
     again, _ = exported(empty, "acme")
     assert again == text.replace(",policy,", ",import,").replace(",key,", ",import,") and again != text
     assert empty.link_of("acme", account(1)) == link("L1", 1, 11, dead="books", evidence="import")
@@ -151,6 +152,18 @@ def test_an_ended_link_may_share_its_record_with_a_live_one(ledger: SqlLedger) -
     assert [one["state"] for one in links(ledger, "acme")] == ["live", "ended", "aside"]
 
 
+def test_a_link_kept_aside_for_the_organisation_that_is_worked_with_now_is_live_again(ledger: SqlLedger) -> None:
+    here = line("crm:Accounts:2", "books:contacts:12", state="aside", organization=HERE)
+    there = line("crm:Accounts:2", "books:contacts:22", state="aside", organization="60099999999")
+    assert bring(ledger, here, there)["imported"] == 2
+    told = [(one["books"], one["state"], one["organization"]) for one in links(ledger, "acme")]
+    assert told == [("books:contacts:12", "live", None), ("books:contacts:22", "aside", "60099999999")]
+    assert bring(ledger, here, there, run="B")["already"] == 2
+    clash = line("crm:Accounts:2", "books:contacts:13", state="aside", organization=HERE)
+    with pytest.raises(DeclarationError, match="crm:Accounts:2 is linked in the ledger: crm:Accounts:2 with books:contacts:12"):
+        bring(ledger, clash, run="C")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -161,7 +174,7 @@ def test_an_ended_link_may_share_its_record_with_a_live_one(ledger: SqlLedger) -
 )
 def test_a_file_of_another_shape_is_refused(ledger: SqlLedger, text: str, words: str) -> None:
     with pytest.raises(DeclarationError) as found:
-        take_in(act(ledger), "links.csv", text, MAPPINGS)
+        take_in(act(ledger), "links.csv", text, MAPPINGS, HERE)
     assert str(found.value).startswith(words)
 
 
