@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from renkei.sandbox.books.errors import BooksError
-from renkei.sandbox.books.kinds import ID_KEYS
+from renkei.sandbox.books.kinds import DOCUMENTS, ID_KEYS
 from renkei.sandbox.faults import Fault
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def routes(world: World) -> list[BaseRoute]:
         ("GET", "requests", _list_requests),
         ("DELETE", "requests", _clear_requests),
         ("POST", "limits", _limits),
+        ("POST", "modules", _modules),
         ("POST", "credentials", _credentials),
         ("POST", "reset", _reset),
     ]
@@ -213,6 +214,16 @@ def _limits(world: World, given: dict[str, Any]) -> Any:
     if "crm_credits_used" in given:
         world.crm.budget.set_used(int(given["crm_credits_used"]))
     return {"on": world.limits}
+
+
+def _modules(world: World, given: dict[str, Any]) -> Any:
+    """{"off": [names]}: the modules of Books that are switched off from now on, such as estimates, salesorders: {"off"}."""
+    off = set(given["off"])
+    unknown = off - set(DOCUMENTS)
+    if unknown:
+        raise ValueError(f"no modules that can be switched off: {', '.join(sorted(unknown))}")
+    world.books.main.switched_off = off
+    return {"off": sorted(off)}
 
 
 def _credentials(world: World, given: dict[str, Any]) -> Any:

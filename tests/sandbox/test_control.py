@@ -57,6 +57,13 @@ def test_what_would_have_been_mailed_is_listed(world: World, api: Api) -> None:
     assert (listed["mails"][0]["to"], listed["mails"][0]["by"]) == (to, "hana.mori@example.jp")
 
 
+def test_modules_of_books_are_switched_off_and_on(world: World, api: Api) -> None:
+    assert ask(api, "POST", "modules", off=["salesorders", "estimates"]) == {"off": ["estimates", "salesorders"]}
+    assert world.books.main.switched_off == {"estimates", "salesorders"}
+    ask(api, "POST", "modules", off=[])
+    assert world.books.main.switched_off == set()
+
+
 def test_the_clock_moves_on(world: World, api: Api) -> None:
     before = world.clock.now()
     ask(api, "POST", "clock", advance=90)
@@ -112,6 +119,7 @@ def test_reset_starts_anew_with_a_seed_and_keeps_the_credentials(world: World, a
         ("clock", {"advance": "soon"}),
         ("mark", {"module": "invoices", "id": "1", "status": "sent"}),
         ("create", {"module": "invoices", "fields": {}}),
+        ("modules", {"off": ["items"]}),
         ("create", {"module": "invoices", "fields": {}, "by": "stranger@example.jp"}),
     ],
 )

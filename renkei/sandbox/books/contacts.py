@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from renkei.sandbox.books import errors, history
 from renkei.sandbox.books.fields import applied
-from renkei.sandbox.books.kinds import DOCUMENTS
+from renkei.sandbox.books.kinds import DOCUMENTS, KINDS
 from renkei.sandbox.books.organisation import folded
 from renkei.sandbox.books.stamps import money, number
 from renkei.sandbox.books.values import checked_unique, flag, rows, text
@@ -183,8 +183,8 @@ def merge_contacts(org: Organisation, master: Record, loser: Record) -> None:
         table = org.table(kind)
         for id in sorted(table.find("customer", loser["contact_id"])):
             document = table.records[id]
-            document["customer_id"] = master["contact_id"]
-            document["customer_name"] = master["contact_name"]
+            document[f"{KINDS[kind].party}_id"] = master["contact_id"]
+            document[f"{KINDS[kind].party}_name"] = master["contact_name"]
             table.put(id, document)
     org.refresh_balances(master["contact_id"])
     org.refresh_balances(loser["contact_id"])

@@ -1,11 +1,11 @@
-"""Invoices, estimates, sales orders and credit notes: what writing them does (books-v3.md 8 to 11)."""
+"""Invoices, estimates, sales orders, credit notes and purchase orders: what writing them does (books-v3.md 8 to 11)."""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from renkei.sandbox.books import errors, history, papers, totals
+from renkei.sandbox.books import errors, history, orders, papers, totals
 from renkei.sandbox.books.fields import applied
 from renkei.sandbox.books.kinds import KINDS
 from renkei.sandbox.books.stamps import day, money, number, rounded
@@ -24,7 +24,8 @@ _TEXTS = {
     "zcrm_potential_id": 50,
     "zcrm_potential_name": 200,
 }
-_DATES = ("date", "due_date", "expiry_date", "shipment_date", "payment_expected_date")
+_SOLD = {"salesperson_id": "", "salesperson_name": "", "zcrm_potential_id": "", "zcrm_potential_name": ""}
+_DATES = ("date", "due_date", "expiry_date", "shipment_date", "delivery_date", "payment_expected_date")
 _AMOUNTS = ("shipping_charge", "adjustment", "exchange_rate")
 _FLAGS = ("is_inclusive_tax", "is_discount_before_tax", "allow_partial_payments")
 _RETOTAL = ("line_items", "discount", "discount_type", "currency_id", *_AMOUNTS, *_FLAGS)
@@ -50,7 +51,8 @@ _SPECIFIC: dict[str, dict[str, Any]] = {
         "estimate_id": "",
     },
     "estimates": {"expiry_date": "", "accepted_date": "", "declined_date": ""},
-    "salesorders": {"shipment_date": "", "invoiced_status": "not_invoiced", "order_status": "draft"},
+    "salesorders": {"shipment_date": "", "estimate_id": ""},
+    "purchaseorders": {"delivery_date": ""},
     "creditnotes": {"balance": 0, "invoices": []},
 }
 WRITABLE = frozenset(
@@ -61,6 +63,7 @@ WRITABLE = frozenset(
         *_FLAGS,
         "payment_terms",
         "customer_id",
+        "vendor_id",
         "currency_id",
         "discount",
         "discount_type",
@@ -75,24 +78,32 @@ WRITABLE = frozenset(
         "estimate_number",
         "salesorder_number",
         "creditnote_number",
+        "purchaseorder_number",
+        "estimate_id",
         "custom_fields",
     )
 )
-_CLOSED = {"invoices": ("void",), "estimates": ("invoiced",), "salesorders": ("void",), "creditnotes": ("void",)}
+_CLOSED = {
+    "invoices": ("void",),
+    "estimates": ("invoiced",),
+    "salesorders": ("void",),
+    "creditnotes": ("void",),
+    "purchaseorders": ("billed", "cancelled"),
+}
 _ADDRESS = ("address", "street2", "city", "state", "zip", "country", "fax")
 
 
 def blank_document(org: Organisation, kind: str, id: str) -> Record:
     """A document in draft with every key of the detail."""
     now = org.now()
-    currency = org.currencies[org.base_currency_id]
+    currency, found = org.currencies[org.base_currency_id], KINDS[kind]
     return {
-        KINDS[kind].id_key: id,
-        KINDS[kind].number: "",
+        found.id_key: id,
+        found.number: "",
         "status": "draft",
         "date": org.today().isoformat(),
-        "customer_id": "",
-        "customer_name": "",
+        f"{found.party}_id": "",
+        f"{found.party}_name": "",
         "reference_number": "",
         "currency_id": currency["currency_id"],
         "currency_code": currency["currency_code"],
@@ -113,10 +124,7 @@ def blank_document(org: Organisation, kind: str, id: str) -> Record:
         "adjustment_description": "",
         "total": 0,
         "is_emailed": False,
-        "salesperson_id": "",
-        "salesperson_name": "",
-        "zcrm_potential_id": "",
-        "zcrm_potential_name": "",
+        **(_SOLD if found.party == "customer" else {}),
         "billing_address": dict.fromkeys(_ADDRESS, ""),
         "shipping_address": dict.fromkeys(_ADDRESS, ""),
         "contact_persons": [],
@@ -126,6 +134,7 @@ def blank_document(org: Organisation, kind: str, id: str) -> Record:
         "terms": "",
         "custom_fields": [],
         "created_time": now,
+        "created_by_id": org.acting["user_id"],
         "last_modified_time": now,
         **{key: list(value) if isinstance(value, list) else value for key, value in _SPECIFIC[kind].items()},
     }
@@ -140,11 +149,12 @@ def create_document(org: Organisation, kind: str, body: dict[str, Any], *, own_n
     if not body.get("line_items"):
         raise errors.BooksError(400, 4016, "Please add at least one line item.")
     document = blank_document(org, kind, org.world.new_id("books"))
-    if not body.get("customer_id"):
-        raise errors.invalid("customer_id")
+    party = f"{KINDS[kind].party}_id"
+    if not body.get(party):
+        raise errors.invalid(party)
     document.update(_changes(org, kind, document, body, own_number))
     if not document["contact_persons"]:
-        document["contact_persons"] = _primary(org, document[f"{KINDS[kind].party}_id"])
+        document["contact_persons"] = _primary(org, document[party])
     name = KINDS[kind].number
     document[name] = document[name] or next_number(org, kind)
     estimate = _estimate_of(org, document, body) if kind == "invoices" else None
@@ -163,11 +173,14 @@ def update_document(org: Organisation, kind: str, document: Record, body: dict[s
     status = org.status_of(kind, document)
     if status in _CLOSED[kind]:
         raise errors.illegal_move(status, "edited")
-    before = document["customer_id"]
+    party = f"{KINDS[kind].party}_id"
+    before, lines = document[party], document["line_items"]
     document.update(_changes(org, kind, document, body, own_number), last_modified_time=org.now())
     save(org, kind, document)
     history.note(org, kind, document, "Updated")
-    if document["customer_id"] != before:
+    if kind == "invoices":
+        orders.follow(org, lines)
+    if document[party] != before:
         org.refresh_balances(before)
     return document
 
@@ -182,7 +195,9 @@ def delete_document(org: Organisation, kind: str, document: Record) -> None:
         raise errors.has_transactions(found.noun.lower(), 36)
     org.table(kind).remove(document[found.id_key])
     history.note(org, kind, document, "Deleted")
-    org.refresh_balances(document["customer_id"])
+    org.refresh_balances(document[f"{found.party}_id"])
+    if kind == "invoices":
+        orders.follow(org, document["line_items"])
     estimate = org.table("estimates").records.get(document.get("estimate_id", "")) if kind == "invoices" else None
     if estimate is not None and estimate["status"] == "invoiced":
         estimate.update(status="accepted", last_modified_time=org.now())
@@ -207,6 +222,7 @@ def save(org: Organisation, kind: str, document: Record) -> None:
     if kind == "invoices":
         org.settle_invoice(id)
         table.put(id, document)
+        orders.follow(org, document["line_items"])
     if kind in ("invoices", "creditnotes"):
         org.refresh_balances(document["customer_id"])
 
@@ -220,7 +236,7 @@ def next_number(org: Organisation, kind: str) -> str:
     return pattern.format(n)
 
 
-def line_item(org: Organisation, body: dict[str, Any], order: int) -> dict[str, Any]:
+def line_item(org: Organisation, kind: str, body: dict[str, Any], order: int) -> dict[str, Any]:
     """A line with its item's name, rate, unit and tax where the body says nothing."""
     item = org.table("items").records.get(str(body.get("item_id") or ""), {})
     if body.get("item_id") and not item:
@@ -229,7 +245,8 @@ def line_item(org: Organisation, body: dict[str, Any], order: int) -> dict[str, 
     tax = org.taxes.get(tax_id)
     if tax_id and tax is None:
         raise errors.bad_reference("Tax")
-    rate = number(money(body.get("rate", item.get("rate", 0)), "rate"))
+    usual = item.get("purchase_rate" if kind == "purchaseorders" else "rate", 0)
+    rate = number(money(body.get("rate", usual), "rate"))
     return {
         "line_item_id": str(body.get("line_item_id") or org.world.new_id("books")),
         "item_id": item.get("item_id", ""),
@@ -247,7 +264,16 @@ def line_item(org: Organisation, body: dict[str, Any], order: int) -> dict[str, 
         "tax_type": "tax" if tax else "",
         "tax_percentage": tax["tax_percentage"] if tax else 0,
         "item_total": 0,
+        **({"salesorder_item_id": _order_line(org, body)} if kind == "invoices" else {}),
     }
+
+
+def _order_line(org: Organisation, body: dict[str, Any]) -> str:
+    """The line of a sales order that an invoice's line invoices."""
+    id = str(body.get("salesorder_item_id") or "")
+    if id and not org.table("salesorders").find("line", id):
+        raise errors.bad_reference("Sales Order")
+    return id
 
 
 def _changes(org: Organisation, kind: str, document: Record, body: dict[str, Any], own_number: bool) -> dict[str, Any]:
@@ -258,12 +284,15 @@ def _changes(org: Organisation, kind: str, document: Record, body: dict[str, Any
     changes.update({key: day(body[key], key) for key in _DATES if key in body and key in document})
     changes.update({key: number(money(body[key], key)) for key in _AMOUNTS if key in body})
     changes.update({key: flag(body[key], key) for key in _FLAGS if key in body and key in document})
-    if "customer_id" in body:
-        changes.update(_customer(org, kind, document, body))
+    if f"{KINDS[kind].party}_id" in body:
+        changes.update(_party(org, kind, document, body))
     currency_id = changes.get("currency_id", document["currency_id"])
     if body.get("currency_id") not in (None, "", currency_id):
         raise errors.invalid("currency_id")
-    changes.update(_salesperson(org, body))
+    if "salesperson_id" in document:
+        changes.update(_salesperson(org, body))
+    if "estimate_id" in body and kind == "salesorders":
+        changes["estimate_id"] = _estimate_id(org, str(body["estimate_id"] or ""), {**document, **changes})
     changes.update(_paper(org, kind, body))
     if "contact_persons" in body or "contact_persons_associated" in body:
         changes["contact_persons"] = _persons(org, kind, {**document, **changes}, body)
@@ -276,7 +305,7 @@ def _changes(org: Organisation, kind: str, document: Record, body: dict[str, Any
         changes["discount_type"] = body["discount_type"]
     if "line_items" in body:
         lines = rows(body["line_items"], "line_items")
-        changes["line_items"] = [line_item(org, line, n) for n, line in enumerate(lines, 1)]
+        changes["line_items"] = [line_item(org, kind, line, n) for n, line in enumerate(lines, 1)]
     changes.update(_own_number(org, kind, document, body, own_number))
     if "custom_fields" in body:
         elements = rows(body["custom_fields"], "custom_fields")
@@ -299,21 +328,22 @@ def _totals(org: Organisation, document: Record) -> dict[str, Any]:
     return {key: totalled[key] for key in _TOTALS}
 
 
-def _customer(org: Organisation, kind: str, document: Record, body: dict[str, Any]) -> dict[str, Any]:
-    """What a document takes from its customer: name, currency, addresses, terms."""
-    customer = org.table("contacts").records.get(str(body["customer_id"]))
-    if customer is None or customer["contact_type"] != "customer":
-        raise errors.bad_reference("Customer")
-    currency = org.currencies[customer["currency_id"]]
+def _party(org: Organisation, kind: str, document: Record, body: dict[str, Any]) -> dict[str, Any]:
+    """What a document takes from its customer or vendor: name, currency, addresses, terms."""
+    party = KINDS[kind].party
+    contact = org.table("contacts").records.get(str(body[f"{party}_id"]))
+    if contact is None or contact["contact_type"] != party:
+        raise errors.bad_reference(party.capitalize())
+    currency = org.currencies[contact["currency_id"]]
     terms: dict[str, Any] = {
-        key: customer[key] for key in ("payment_terms", "payment_terms_label") if key in document and key not in body
+        key: contact[key] for key in ("payment_terms", "payment_terms_label") if key in document and key not in body
     }
-    addresses = {key: {part: customer[key][part] for part in _ADDRESS} for key in ("billing_address", "shipping_address")}
+    addresses = {key: {part: contact[key][part] for part in _ADDRESS} for key in ("billing_address", "shipping_address")}
     return {
-        "customer_id": customer["contact_id"],
-        "customer_name": customer["contact_name"],
+        f"{party}_id": contact["contact_id"],
+        f"{party}_name": contact["contact_name"],
         **{key: currency[key] for key in ("currency_id", "currency_code", "currency_symbol", "price_precision")},
-        **({**addresses, **terms} if customer["contact_id"] != document["customer_id"] else {}),
+        **({**addresses, **terms} if contact["contact_id"] != document[f"{party}_id"] else {}),
     }
 
 
@@ -389,9 +419,13 @@ def _own_number(org: Organisation, kind: str, document: Record, body: dict[str, 
 
 
 def _estimate_of(org: Organisation, invoice: Record, body: dict[str, Any]) -> Record | None:
-    if not body.get("invoiced_estimate_id"):
-        return None
-    estimate = org.table("estimates").records.get(str(body["invoiced_estimate_id"]))
-    if estimate is None or estimate["customer_id"] != invoice["customer_id"]:
+    id = _estimate_id(org, str(body.get("invoiced_estimate_id") or ""), invoice)
+    return org.table("estimates").records[id] if id else None
+
+
+def _estimate_id(org: Organisation, id: str, document: Record) -> str:
+    """The id of an estimate of the document's own customer; empty stays empty."""
+    estimate = org.table("estimates").records.get(id)
+    if id and (estimate is None or estimate["customer_id"] != document["customer_id"]):
         raise errors.bad_reference("Estimate")
-    return estimate
+    return id

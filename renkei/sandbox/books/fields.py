@@ -61,7 +61,15 @@ class CustomField:
         }
 
 
-_BASE_IDS = {"contact": 90000, "item": 91000, "estimate": 92000, "invoice": 93000, "salesorder": 94000, "creditnote": 95000}
+_BASE_IDS = {
+    "contact": 90000,
+    "item": 91000,
+    "estimate": 92000,
+    "invoice": 93000,
+    "salesorder": 94000,
+    "creditnote": 95000,
+    "purchaseorder": 96000,
+}
 
 
 def standard_fields() -> dict[str, list[CustomField]]:

@@ -106,8 +106,27 @@ KINDS = {
             "creditnote_number",
             "CN-{:05d}",
         ),
+        Kind(
+            "purchaseorders",
+            "purchaseorder",
+            "Purchase Order",
+            "purchaseorder_id",
+            "purchaseorder",
+            "Purchase Order has been added.",
+            "Purchase Order has been updated.",
+            "The purchase order has been deleted.",
+            "purchaseorder_number",
+            "PO-{:05d}",
+            "vendor",
+        ),
     )
 }
 ID_KEYS = {kind.name: kind.id_key for kind in KINDS.values()}
-ORDERS = ("invoices", "estimates", "salesorders", "creditnotes")  # the kinds with lines, totals and a status of their own
+ORDERS = (
+    "invoices",
+    "estimates",
+    "salesorders",
+    "creditnotes",
+    "purchaseorders",
+)  # the kinds with lines, totals and a status of their own
 DOCUMENTS = tuple(name for name in KINDS if name not in ("contacts", "items"))

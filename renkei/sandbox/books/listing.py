@@ -28,6 +28,7 @@ _TEXT = {
     "salesorders": ("salesorder_number", "reference_number", "customer_name"),
     "customerpayments": ("customer_name", "reference_number", "description", "payment_number"),
     "creditnotes": ("creditnote_number", "reference_number", "customer_name"),
+    "purchaseorders": ("purchaseorder_number", "reference_number", "vendor_name"),
 }
 _EXACT = {
     "contacts": ("contact_type", "zcrm_account_id", "zcrm_contact_id", "zcrm_vendor_id"),
@@ -37,6 +38,7 @@ _EXACT = {
     "salesorders": ("customer_id", "zcrm_potential_id", "status", "salesperson_id"),
     "customerpayments": ("customer_id", "payment_mode"),
     "creditnotes": ("customer_id", "status"),
+    "purchaseorders": ("vendor_id", "status"),
 }
 _DATES = {
     "invoices": ("date", "due_date"),
@@ -44,6 +46,7 @@ _DATES = {
     "salesorders": ("date", "shipment_date"),
     "customerpayments": ("date",),
     "creditnotes": ("date",),
+    "purchaseorders": ("date", "delivery_date"),
 }
 _AMOUNTS = {
     "items": ("rate",),
@@ -52,6 +55,7 @@ _AMOUNTS = {
     "salesorders": ("total",),
     "customerpayments": ("amount",),
     "creditnotes": ("total",),
+    "purchaseorders": ("total",),
 }
 _SEARCHED = {
     "contacts": ("contact_name", "notes"),
@@ -61,8 +65,9 @@ _SEARCHED = {
     "salesorders": ("salesorder_number", "reference_number", "customer_name"),
     "customerpayments": ("payment_number", "reference_number", "customer_name"),
     "creditnotes": ("creditnote_number", "reference_number", "customer_name"),
+    "purchaseorders": ("purchaseorder_number", "reference_number", "vendor_name"),
 }
-_MODIFIED = ("invoices", "salesorders")
+_MODIFIED = ("invoices", "salesorders", "purchaseorders")
 _STATUSES = {
     "contacts": ("active", "inactive", "duplicate", "portalenabled", "portaldisabled", "creditlimitexceed", "crm"),
     "items": ("active", "inactive"),
@@ -70,8 +75,15 @@ _STATUSES = {
     "estimates": ("draft", "sent", "invoiced", "accepted", "declined", "expired"),
     "salesorders": ("draft", "open", "overdue", "partiallyinvoiced", "invoiced", "void", "closed"),
     "creditnotes": ("draft", "open", "closed", "void"),
+    "purchaseorders": ("draft", "open", "billed", "cancelled"),
 }
-REPORT_NAMES = {"customerpayments": "Payments Received", "salesorders": "Sales Orders", "creditnotes": "Credit Notes"}
+REPORT_NAMES = {
+    "customerpayments": "Payments Received",
+    "salesorders": "Sales Orders",
+    "creditnotes": "Credit Notes",
+    "purchaseorders": "Purchase Orders",
+}
+MOST_IDS = 200  # of the one list that takes ids
 _DEFAULT_DESCENDING = DOCUMENTS
 
 
@@ -182,6 +194,11 @@ def _test(org: Organisation, kind: str, name: str, value: str) -> Wanted | None:
         return lambda record: any(part in folded(record.get(key, "")) for key in _SEARCHED[kind])
     if name == "last_modified_time" and (kind in _MODIFIED or org.modified_filter_everywhere):
         return _modified_after(value)
+    if name == "salesorder_ids" and kind == "salesorders":
+        ids = {id.strip() for id in value.split(",")}
+        if len(ids) > MOST_IDS:
+            raise errors.invalid(name)
+        return lambda record: record["salesorder_id"] in ids
     if name in _EXACT[kind]:
         if name == "status":
             return _status_is(org, kind, value)

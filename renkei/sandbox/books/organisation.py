@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from renkei.sandbox.books import mail, papers, totals
 from renkei.sandbox.books import projections as project
 from renkei.sandbox.books.fields import CustomField, standard_fields
-from renkei.sandbox.books.kinds import DOCUMENTS, KINDS, ORDERS
+from renkei.sandbox.books.kinds import DOCUMENTS, KINDS, ORDERS, Kind
 from renkei.sandbox.books.meter import Meter
 from renkei.sandbox.books.stamps import instant, money, number, rounded, stamp
 from renkei.sandbox.books.table import Entries, Key, Record, Table
@@ -310,25 +310,28 @@ def _keys(kind: str) -> dict[str, Key]:
         }
     if kind == "items":
         return {"name": _text("name"), "rate": _amount("rate"), "tax_name": _text("tax_name")}
-    keys = {"created_time": _time("created_time"), "date": _text("date"), "customer_name": _text("customer_name")}
+    party = f"{KINDS[kind].party}_name"
+    keys = {"created_time": _time("created_time"), "date": _text("date"), party: _text(party)}
+    keys[KINDS[kind].number] = _text(KINDS[kind].number)
     if kind == "customerpayments":
-        return {**keys, "payment_number": _text("payment_number"), "amount": _amount("amount")}
+        return {**keys, "amount": _amount("amount")}
     keys["total"] = _amount("total")
-    if kind == "estimates":
-        return {**keys, "estimate_number": _text("estimate_number")}
-    if kind == "creditnotes":
-        return {**keys, "creditnote_number": _text("creditnote_number"), "balance": _amount("balance")}
     if kind == "salesorders":
-        texts = ("salesorder_number", "shipment_date", "reference_number")
-        return {**keys, **{text: _text(text) for text in texts}, "last_modified_time": _time("last_modified_time")}
-    keys.update(invoice_number=_text("invoice_number"), due_date=_text("due_date"))
-    return {**keys, "balance": _amount("balance")}
+        keys.update(shipment_date=_text("shipment_date"), reference_number=_text("reference_number"))
+        keys["last_modified_time"] = _time("last_modified_time")
+    elif kind == "purchaseorders":
+        keys["delivery_date"] = _text("delivery_date")
+    elif kind != "estimates":
+        keys["balance"] = _amount("balance")
+    if kind == "invoices":
+        keys["due_date"] = _text("due_date")
+    return keys
 
 
 def _entries(kind: str) -> Callable[[Record], Entries]:
     if kind == "contacts":
         return _contact_entries
-    return _item_entries if kind == "items" else partial(_document_entries, KINDS[kind].number)
+    return _item_entries if kind == "items" else partial(_document_entries, KINDS[kind])
 
 
 def _custom(record: Record) -> Entries:
@@ -345,13 +348,18 @@ def _item_entries(record: Record) -> Entries:
     return (("name", folded(record["name"])), *sku, *_custom(record))
 
 
-def _document_entries(number_key: str, record: Record) -> Entries:
-    items = {line["item_id"] for line in record.get("line_items", ()) if line.get("item_id")}
+def _document_entries(kind: Kind, record: Record) -> Entries:
+    lines = record.get("line_items", ())
+    items = {line["item_id"] for line in lines if line.get("item_id")}
     invoices = {line["invoice_id"] for line in record.get("invoices", ()) if line.get("invoice_id")}
+    ordered = {line["salesorder_item_id"] for line in lines if line.get("salesorder_item_id")}
+    own = [line["line_item_id"] for line in lines] if kind.name == "salesorders" else []
     return (
-        ("customer", record["customer_id"]),
-        ("number", record[number_key]),
+        ("customer", record[f"{kind.party}_id"]),
+        ("number", record[kind.number]),
         *(("item", id) for id in sorted(items)),
         *(("invoice", id) for id in sorted(invoices)),
+        *(("orderline", id) for id in sorted(ordered)),
+        *(("line", id) for id in own),
         *_custom(record),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from renkei.sandbox.books.fields import hash_of
+from renkei.sandbox.books.kinds import KINDS
+from renkei.sandbox.books.stamps import money, number, rounded
 
 if TYPE_CHECKING:
     from renkei.sandbox.books.organisation import Organisation
@@ -74,8 +76,6 @@ _INVOICE_ROW = (
     "zcrm_potential_name",
 )
 _ORDER_ROW = (
-    "customer_id",
-    "customer_name",
     "status",
     "reference_number",
     "date",
@@ -92,7 +92,8 @@ _ORDER_ROW = (
 )
 _ROW_EXTRA = {
     "estimates": ("estimate_id", "estimate_number", "expiry_date", "accepted_date", "declined_date"),
-    "salesorders": ("salesorder_id", "salesorder_number", "shipment_date", "invoiced_status", "order_status"),
+    "salesorders": ("salesorder_id", "salesorder_number", "shipment_date", "sub_total"),
+    "purchaseorders": ("purchaseorder_id", "purchaseorder_number", "delivery_date", "price_precision"),
     "creditnotes": ("creditnote_id", "creditnote_number", "balance"),
 }
 
@@ -184,22 +185,37 @@ def invoice_detail(org: Organisation, invoice: Record) -> Record:
 
 
 def order_row(org: Organisation, kind: str, document: Record) -> Record:
-    """An estimate, sales order or credit note in a list, its status as of the organisation's today."""
-    row = {key: document.get(key, "") for key in (*_ROW_EXTRA[kind], *_ORDER_ROW)}
+    """A document other than an invoice in a list, its status as of the organisation's today."""
+    party = KINDS[kind].party
+    row = {key: document[key] for key in (f"{party}_id", f"{party}_name", *_ROW_EXTRA[kind], *_ORDER_ROW) if key in document}
     row["status"] = row["current_sub_status"] = org.status_of(kind, document)
+    if kind == "salesorders":
+        row.update(_order_statuses(org, document, row["status"]))
     row["has_attachment"] = False
     return with_flat_fields(row, document["custom_fields"])
 
 
 def order_detail(org: Organisation, kind: str, document: Record) -> Record:
-    """An estimate, sales order or credit note by id, its status as of the organisation's today."""
+    """A document other than an invoice by id, its status as of the organisation's today."""
     status = org.status_of(kind, document)
     return {
         **document,
         "status": status,
         "current_sub_status": status,
-        "contact_persons_associated": _associated(org, "customer_id", document),
+        "contact_persons_associated": _associated(org, f"{KINDS[kind].party}_id", document),
         "custom_field_hash": hash_of(document["custom_fields"]),
+        **(_order_statuses(org, document, status) if kind == "salesorders" else {}),
+    }
+
+
+def _order_statuses(org: Organisation, order: Record, status: str) -> Record:
+    """The further statuses of a sales order, and its total in the base currency."""
+    invoiced = status if status in ("invoiced", "partially_invoiced") else "not_invoiced"
+    base = money(order["total"]) * money(order["exchange_rate"])
+    return {
+        "order_status": status,
+        "invoiced_status": invoiced,
+        "bcy_total": number(rounded(base, org.precision(org.base_currency_id))),
     }
 
 

@@ -39,9 +39,12 @@ _GROUPS = {
     "salesorder": "salesorders",
     "creditnotes": "creditnotes",
     "creditnote": "creditnotes",
+    "purchaseorders": "purchaseorders",
+    "purchaseorder": "purchaseorders",
 }
 _MERGED = ("invoices", "estimates", "salesorders")  # several of them can be had in one PDF file
-_BOOKS_ONLY = ("salesorders", "salesorder")
+_BOOKS_ONLY = ("salesorders", "salesorder", "purchaseorders", "purchaseorder")
+_MODULES = {kind.singular: name for name, kind in KINDS.items()}  # the other spelling of a path's first part
 _OPEN = "{}"
 
 
@@ -133,9 +136,24 @@ def _table() -> dict[tuple[str, ...], dict[str, Handler]]:
         "estimates/{}/status/declined": {
             "POST": sales.moved("estimates", "declined", "Estimate status has been changed to Declined.")
         },
-        "salesorders": {"GET": h.listed("salesorders")},
-        "salesorders/{}": {"GET": h.got("salesorders")},
-        "salesorder/{}/customfields": {"PUT": h.custom_fields_put("salesorders")},
+        **_orders("salesorders"),
+        "salesorders/{}/status/open": {
+            "POST": sales.moved("salesorders", "open", "Sales order status has been changed to Open.", 201)
+        },
+        "salesorders/{}/status/void": {
+            "POST": sales.moved("salesorders", "void", "Sales order status has been changed to Void.", 201)
+        },
+        "invoices/fromsalesorder": {"POST": sales.invoice_from_order},
+        **_orders("purchaseorders"),
+        "purchaseorders/{}/status/open": {
+            "POST": sales.moved("purchaseorders", "open", "The purchase order has been marked as open.", 201)
+        },
+        "purchaseorders/{}/status/billed": {
+            "POST": sales.moved("purchaseorders", "billed", "The purchase order has been marked as billed.", 201)
+        },
+        "purchaseorders/{}/status/cancelled": {
+            "POST": sales.moved("purchaseorders", "cancelled", "The purchase order has been cancelled.", 201)
+        },
     }
     return {tuple(path.split("/")): methods for path, methods in table.items()}
 
@@ -219,7 +237,8 @@ async def _answered(world: World, edition: str, request: Request) -> Answer:
     org.meter.take(now, world.in_flight["books"], world.limits)
     if world.books.latency:
         await world.sleep(world.books.latency)
-    if path.split("/")[0] in org.switched_off:
+    module = path.split("/")[0]
+    if org.switched_off & {module, _MODULES.get(module, module)}:
         raise BooksError(400, 110001, "This feature is not enabled for your organization.")
     handler, ids = _resolved(edition, request.method, path.split("/"))
     group = _GROUPS.get(path.split("/")[0], "settings")
@@ -263,7 +282,8 @@ def _limits_of(world: World, edition: str, request: Request) -> list[tuple[bytes
 
 def _resolved(edition: str, method: str, parts: list[str]) -> tuple[Handler, list[str]]:
     """The handler of a path and what the path leaves open; 404/5 for no such path, 405/37 for no such method."""
-    found = None if edition == "invoice" and parts[0] in _BOOKS_ONLY else _match(parts)
+    books_only = parts[0] in _BOOKS_ONLY or parts == ["invoices", "fromsalesorder"]
+    found = None if edition == "invoice" and books_only else _match(parts)
     if found is None:
         raise BooksError(404, 5, "Invalid URL Passed")
     methods, ids = found

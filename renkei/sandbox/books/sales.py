@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from renkei.sandbox.books import credits, documents, errors, mail, payments, statuses
+from renkei.sandbox.books import credits, documents, errors, mail, orders, payments, statuses
 from renkei.sandbox.books.call import Answer, Call
-from renkei.sandbox.books.handlers import Handler, record_of
+from renkei.sandbox.books.handlers import Handler, record_of, shown
 from renkei.sandbox.books.kinds import KINDS
 from renkei.sandbox.books.organisation import Organisation
 from renkei.sandbox.books.stamps import money, number
@@ -49,6 +49,18 @@ def moved(kind: str, to: str, message: str, status: int = 200) -> Handler:
         return Answer(message=message, status=status)
 
     return handler
+
+
+def invoice_from_order(call: Call) -> Answer:
+    """POST /invoices/fromsalesorder?salesorder_id=: an invoice over what of a confirmed order is not invoiced yet."""
+    order = call.org.table("salesorders").records.get(call.query.get("salesorder_id", ""))
+    if order is None:
+        raise errors.invalid("salesorder_id") if "salesorder_id" not in call.query else errors.not_found("Sales Order")
+    status = call.org.status_of("salesorders", order)
+    if status not in ("open", "overdue", "partially_invoiced"):
+        raise errors.illegal_move(status, "invoiced")
+    invoice = documents.create_document(call.org, "invoices", orders.invoice_body(call.org, order))
+    return shown(call, "invoices", invoice, KINDS["invoices"].created, 201)
 
 
 def done(kind: str, change: Callable[[Organisation, Record], None], message: str) -> Handler:

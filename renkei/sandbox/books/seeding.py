@@ -78,9 +78,10 @@ def _item(org: Organisation, id: str, body: dict[str, Any]) -> Record:
 def _document(org: Organisation, kind: str, id: str, body: dict[str, Any]) -> Record:
     blank = documents.blank_document(org, kind, id)
     record = _base(org, kind, blank, body)
-    customer = org.table("contacts").records.get(str(body.get("customer_id") or ""))
+    party = KINDS[kind].party
+    customer = org.table("contacts").records.get(str(body.get(f"{party}_id") or ""))
     if customer is not None:
-        record["customer_name"] = customer["contact_name"]
+        record[f"{party}_name"] = customer["contact_name"]
         if not record["contact_persons"]:
             persons = customer["contact_persons"]
             record["contact_persons"] = [one["contact_person_id"] for one in persons if one["is_primary_contact"]]
@@ -88,15 +89,15 @@ def _document(org: Organisation, kind: str, id: str, body: dict[str, Any]) -> Re
     for key in ("billing_address", "shipping_address"):
         record[key] = {**blank[key], **(body.get(key) or {})}
     lines = body.get("line_items") or ()
-    record["line_items"] = [documents.line_item(org, line, n) for n, line in enumerate(lines, 1)]
+    record["line_items"] = [documents.line_item(org, kind, line, n) for n, line in enumerate(lines, 1)]
     if lines:
         totals.add_up(record, org.precision(record["currency_id"]))
     elif "sub_total" not in body:
         record["sub_total"] = number(money(record["total"]) - money(record["tax_total"]))
-    if record["salesperson_name"]:
+    if record.get("salesperson_name"):
         record["salesperson_id"] = org.salesperson_named(record["salesperson_name"])
-    name = KINDS[kind].number
-    record[name] = record[name] or f"{name[:3].upper()}-{id[-6:]}"
+    name, prefix = KINDS[kind].number, KINDS[kind].pattern.partition("{")[0]
+    record[name] = record[name] or f"{prefix}{id[-6:]}"
     if kind == "invoices":
         _open_invoice(record, body)
     if kind == "creditnotes":

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from renkei.sandbox.books.table import Record
 
 # kind -> wanted status -> the statuses that may go there; any other is refused.
-# Accepting and declining ask for an estimate that was sent (vendor's file); changing one's mind is unverified.
+# Accepting and declining ask for an estimate that was sent (vendor's file); changing one's mind is unverified. So is a
+# sales order that is void and opened again.
 MOVES: dict[str, dict[str, tuple[str, ...]]] = {
     "invoices": {
         "sent": ("draft",),
@@ -25,6 +26,8 @@ MOVES: dict[str, dict[str, tuple[str, ...]]] = {
         "accepted": ("sent", "declined", "expired"),
         "declined": ("sent", "accepted", "expired"),
     },
+    "salesorders": {"open": ("draft", "void"), "void": ("draft", "open", "overdue")},
+    "purchaseorders": {"open": ("draft",), "billed": ("open",), "cancelled": ("draft", "open")},
     "creditnotes": {"open": ("draft",), "void": ("draft", "open"), "draft": ("void",)},
 }
 

@@ -50,7 +50,7 @@ CORRECTIONS: list[tuple[str, str, dict[str, Any], str]] = [
     ("estimates", "estimate.shipping_charge", NUMBER, "live"),
     ("estimates", "estimates[].total", NUMBER, "live"),
     ("sales-order", "salesorders[].total", NUMBER, "live"),
-    ("credit-notes", "creditnotes", {"type": "array"}, "two connectors and Zoho's old library"),
+    ("credit-notes", "creditnotes", {"type": "array", "items": OBJECT}, "two connectors and Zoho's old library"),
     ("credit-notes", "creditnote.line_items[].quantity", NUMBER, "live"),
     ("credit-notes", "creditnote.taxes[].tax_amount", NUMBER, "live"),
     # books-v3.md 7
@@ -65,6 +65,14 @@ CORRECTIONS: list[tuple[str, str, dict[str, Any], str]] = [
         for file in ("invoices", "estimates", "credit-notes")
     ),
     ("sales-order", "salesorder.contact_persons_associated[].contact_person_id", TEXT, "ids are sent as strings"),
+    ("sales-order", "salesorder.line_items[].discount", TEXT_OR_NUMBER, "books-v3.md 10.2"),
+    ("sales-order", "data", OBJECT, "as invoices answer it; unverified"),
+    ("purchase-order", "purchaseorder.contact_persons_associated[].contact_person_id", TEXT, "ids are sent as strings"),
+    ("purchase-order", "purchaseorder.discount", TEXT_OR_NUMBER, "books-v3.md 10.2: a number, or text with %"),
+    ("purchase-order", "purchaseorder.line_items[].quantity", NUMBER, "live"),
+    ("purchase-order", "purchaseorder.line_items[].bcy_rate", NUMBER, "live"),
+    ("purchase-order", "purchaseorder.line_items[].item_total", NUMBER, "live"),
+    ("purchase-order", "purchaseorder.taxes", {"type": "array", "items": OBJECT}, "as on invoices"),
     ("sales-order", "salesorder.discount", TEXT_OR_NUMBER, "books-v3.md 10.2: a number, or text with %"),
     ("invoices", "data.to_contacts[].contact_person_id", TEXT, "ids are sent as strings"),
     ("estimates", "to_contacts[].contact_person_id", TEXT, "ids are sent as strings"),
@@ -163,7 +171,13 @@ async def filled(books: Books) -> dict[str, str]:
     invoice_id = (await books.done("POST", "/invoices", invoice))["invoice"]["invoice_id"]
     state.send(invoice_id)
     order = {"customer_id": contact["contact_id"], "line_items": [{"item_id": item_id}]}
+    vendor = {"contact_name": "Ace Paper", "contact_type": "vendor", "currency_code": "USD", "contact_persons": [person]}
+    (vendor_id,) = state.seed("contacts", [vendor])
+    (bought,) = state.seed("purchaseorders", [{"vendor_id": vendor_id, "line_items": [{"item_id": item_id}]}])
     return {
+        "vendor_id": vendor_id,
+        "purchase_order_id": bought,
+        "purchaseorder_id": bought,
         "contact_id": contact["contact_id"],
         "contact_person_id": contact["contact_persons"][0]["contact_person_id"],
         "item_id": item_id,
@@ -191,6 +205,8 @@ def named(body: Any, ids: dict[str, str]) -> Any:
 
 NAMED = {"contact_name": "Minami"}
 WORK = {"customer_id": "{contact_id}", "line_items": [{"name": "Work", "rate": 10.5, "quantity": 2}]}
+BOUGHT = {**WORK, "vendor_id": "{vendor_id}"}
+MAIL = {"to_mail_ids": ["ace@paper.example"], "subject": "S", "body": "B"}
 GET, POST, PUT = "GET", "POST", "PUT"
 ANSWERS: list[tuple[str, str, str, int, Any]] = [
     ("contacts", GET, "/contacts", 200, None),
@@ -249,6 +265,21 @@ ANSWERS: list[tuple[str, str, str, int, Any]] = [
     ("invoices", GET, "/invoices/{invoice_id}/comments", 200, None),
     ("sales-order", GET, "/salesorders", 200, None),
     ("sales-order", GET, "/salesorders/{salesorder_id}", 200, None),
+    ("sales-order", POST, "/salesorders", 201, WORK),
+    ("sales-order", PUT, "/salesorders/{salesorder_id}", 200, {"notes": "thanks", "discount": "10%"}),
+    ("sales-order", POST, "/salesorders/{salesorder_id}/status/open", 201, None),
+    ("sales-order", GET, "/salesorders/{salesorder_id}/email", 200, None),
+    ("sales-order", GET, "/salesorders/{salesorder_id}/comments", 200, None),
+    ("sales-order", GET, "/salesorders/templates", 200, None),
+    ("purchase-order", GET, "/purchaseorders", 200, None),
+    ("purchase-order", GET, "/purchaseorders/{purchase_order_id}", 200, None),
+    ("purchase-order", POST, "/purchaseorders", 201, BOUGHT),
+    ("purchase-order", PUT, "/purchaseorders/{purchase_order_id}", 200, {"notes": "thanks", "discount": "10%"}),
+    ("purchase-order", POST, "/purchaseorders/{purchaseorder_id}/status/open", 201, None),
+    ("purchase-order", POST, "/purchaseorders/{purchaseorder_id}/email", 201, MAIL),
+    ("purchase-order", GET, "/purchaseorders/{purchaseorder_id}/email", 200, None),
+    ("purchase-order", GET, "/purchaseorders/{purchaseorder_id}/comments", 200, None),
+    ("purchase-order", GET, "/purchaseorders/templates", 200, None),
     ("organizations", GET, "/organizations", 200, None),
     ("organizations", GET, "/organizations/{organization_id}", 200, None),
     ("currency", GET, "/settings/currencies", 200, None),
