@@ -45,6 +45,7 @@ def routes(world: World) -> list[BaseRoute]:
         ("DELETE", "requests", _clear_requests),
         ("POST", "limits", _limits),
         ("POST", "modules", _modules),
+        ("POST", "rights", _rights),
         ("POST", "credentials", _credentials),
         ("POST", "reset", _reset),
     ]
@@ -224,6 +225,13 @@ def _modules(world: World, given: dict[str, Any]) -> Any:
         raise ValueError(f"no modules that can be switched off: {', '.join(sorted(unknown))}")
     world.books.main.switched_off = off
     return {"off": sorted(off)}
+
+
+def _rights(world: World, given: dict[str, Any]) -> Any:
+    """{"profile","module","right","allowed"}: an administrator gives a CRM profile a right in a module or the Invoices tab, or
+    takes it."""
+    world.crm.set_right(given["profile"], given["module"], given["right"], bool(given["allowed"]))
+    return {"status": "done"}
 
 
 def _credentials(world: World, given: dict[str, Any]) -> Any:

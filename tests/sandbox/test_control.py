@@ -64,6 +64,20 @@ def test_modules_of_books_are_switched_off_and_on(world: World, api: Api) -> Non
     assert world.books.main.switched_off == set()
 
 
+def test_a_profile_gets_and_loses_rights_on_the_invoices_tab(api: Api) -> None:
+    def permitted() -> dict[str, set[str]]:
+        rows = api.crm("GET", "settings/profiles").json()["profiles"]
+        names = {row["name"]: {one["name"] for one in row["permissions_details"] if one["enabled"]} for row in rows}
+        return {name: {one.split("_")[2] for one in rights if one.endswith("_Invoices")} for name, rights in names.items()}
+
+    assert permitted()["Standard"] == {"View", "Create", "Edit"}
+    assert permitted()["Finance"] == permitted()["Administrator"] == {"View", "Create", "Edit", "Delete"}
+    ask(api, "POST", "rights", profile="Finance", module="Invoices", right="View", allowed=False)
+    ask(api, "POST", "rights", profile="Standard", module="Invoices", right="Delete", allowed=True)
+    assert permitted()["Finance"] == {"Create", "Edit", "Delete"}
+    assert permitted()["Standard"] == {"View", "Create", "Edit", "Delete"}
+
+
 def test_the_clock_moves_on(world: World, api: Api) -> None:
     before = world.clock.now()
     ask(api, "POST", "clock", advance=90)
@@ -120,6 +134,7 @@ def test_reset_starts_anew_with_a_seed_and_keeps_the_credentials(world: World, a
         ("mark", {"module": "invoices", "id": "1", "status": "sent"}),
         ("create", {"module": "invoices", "fields": {}}),
         ("modules", {"off": ["items"]}),
+        ("rights", {"profile": "Standard", "module": "Leads", "right": "View", "allowed": True}),
         ("create", {"module": "invoices", "fields": {}, "by": "stranger@example.jp"}),
     ],
 )

@@ -10,7 +10,7 @@ from renkei.sandbox.crm.errors import Refusal
 from renkei.sandbox.crm.fields import choice_json
 from renkei.sandbox.crm.fields import served as served_field
 from renkei.sandbox.crm.org import ADMINISTRATOR, fixed_id
-from renkei.sandbox.crm.state import RIGHTS, CrmState
+from renkei.sandbox.crm.state import RIGHTS, TABS, CrmState
 from renkei.sandbox.crm.table import Table, View
 
 MADE = "2025-04-01T00:00:00+09:00"
@@ -362,7 +362,7 @@ def _profile(state: CrmState, profile: dict[str, Any]) -> dict[str, Any]:
             "enabled": (profile["id"], module, right) not in state.denied,
             "module": module,
         }
-        for module in state.tables
+        for module in (*state.tables, *TABS)
         for right in RIGHTS
     ]
     sections = [{"name": "modules", "categories": []}]

@@ -12,7 +12,7 @@ from renkei.sandbox.crm.errors import Body, Refusal, no_permission
 from renkei.sandbox.crm.fields import Field
 from renkei.sandbox.crm.org import ADMINISTRATOR
 from renkei.sandbox.crm.settings import asked_module
-from renkei.sandbox.crm.state import RIGHTS, CrmState
+from renkei.sandbox.crm.state import RIGHTS, TABS, CrmState
 
 FIELDS_A_CALL = 5
 LONGEST_LABEL = 25
@@ -82,7 +82,8 @@ def change_profile(call: Call) -> Answer:
         wanted = row.get("permissions_details")
         if not isinstance(wanted, list):
             raise Refusal("MANDATORY_NOT_FOUND", "required field not found", {"api_name": "name"})
-        by_id = {call.state.permission_id(module, right): (module, right) for module in call.state.tables for right in RIGHTS}
+        modules = (*call.state.tables, *TABS)
+        by_id = {call.state.permission_id(module, right): (module, right) for module in modules for right in RIGHTS}
         changes = []
         for one in wanted:
             place = by_id.get(str(one.get("id"))) if isinstance(one, dict) else None

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from renkei.sandbox.world import World
 
 RIGHTS = ("View", "Create", "Edit", "Delete")
+TABS = ("Invoices",)  # tabs that profiles have rights on and whose records are not imitated
 RECYCLE_SECONDS = 60 * 86400
 PERMANENT_SECONDS = 120 * 86400
 
@@ -69,7 +70,7 @@ class CrmState:
             for module in CUSTOM_MODULES
             for right in ("Create", "Edit", "Delete")
             if profile != org.ADMINISTRATOR
-        }
+        } | {(org.STANDARD, "Invoices", "Delete")}
         # How many unique fields a module may have: limited by edition, the number is undocumented.
         self.most_unique_fields = 10
         # Whether If-Modified-Since finds records of that very second (undocumented; excluding is harder on clients).
@@ -138,7 +139,15 @@ class CrmState:
 
     def permission_id(self, module: str, right: str) -> str:
         """The id that every profile has for a right in a module."""
-        return org.fixed_id(30001 + 4 * self.place(module) + RIGHTS.index(right))
+        first = 29001 + 4 * TABS.index(module) if module in TABS else 30001 + 4 * self.place(module)
+        return org.fixed_id(first + RIGHTS.index(right))
+
+    def set_right(self, profile: str, module: str, right: str, allowed: bool) -> None:
+        """An administrator gives a profile, by id or name, a right in a module or tab, or takes it. KeyError for a stranger."""
+        id = next((id for id, row in self.profiles.items() if profile in (id, row["name"])), None)
+        if id is None or (module not in self.tables and module not in TABS) or right not in RIGHTS:
+            raise KeyError(f"no right {right!r} in {module!r} of a profile {profile!r}")
+        (self.denied.discard if allowed else self.denied.add)((id, module, right))
 
     # -- seeding and people's hands ------------------------------------------------------------------------------
 
