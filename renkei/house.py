@@ -7,7 +7,7 @@ import dataclasses
 import random
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -436,21 +436,24 @@ async def first_contact(
     tokens, clients = _lines(Settings.from_environment(environ), spec, whole, store, time_of, transport)
     try:
         yield Contact(
-            spec, whole, *_systems(spec, clients), lambda id: ZohoBooks(clients["books"], edition=new.edition, organization=id)
-        )
+            spec, whole, *_systems(spec, clients), lambda id: ZohoBooks(clients["books"], edition=new.edition, organization=id),
+            lambda side: tokens[_side(spec, side).credentials].granted(side),
+        )  # fmt: skip
     finally:
         await _hang_up(tokens, clients)
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """`secrets`: (client id, client secret, refresh token) by side. `books_of`: Books of the organisation that was chosen."""
+    """`secrets`: (client id, client secret, refresh token) by side. `books_of`: Books of the organisation that was chosen.
+    `granted`: a side's scopes, as far as the accounts host says."""
 
     spec: ConnectionSpec
     secrets: Mapping[Side, tuple[str, str, str]] = field(repr=False)
     crm: ZohoCrm
     books: ZohoBooks
     books_of: Callable[[str], ZohoBooks]
+    granted: Callable[[Side], Awaitable[Sequence[str]]]
 
     def environ(self) -> dict[str, str]:
         """The credentials as the environment would have them."""

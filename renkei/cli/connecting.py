@@ -6,9 +6,10 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from renkei.core.records import Organization
     from renkei.house import Contact, NewConnection, Settings
 
+EDITIONS = ("books", "invoice")
+MODULES = ("accounts", "contacts", "accounts_and_contacts")
 PARTS = ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")
 Secret = Annotated[str | None, typer.Option(help="Better left out: then it is asked for unseen, or read from the environment.")]
 
@@ -32,8 +35,9 @@ def connect(
     data_center: Annotated[str | None, typer.Option(help="us, eu, in, au, jp, ca, sa or cn.")] = None,
     edition: Annotated[str | None, typer.Option(help="books or invoice.")] = None,
     modules: Annotated[
-        Literal["accounts", "contacts", "accounts_and_contacts"], typer.Option(help="Which CRM modules are customers.")
-    ] = "accounts",
+        Literal["accounts", "contacts", "accounts_and_contacts"] | None,
+        typer.Option(help="Which CRM modules are customers (accounts)."),
+    ] = None,
     email: Annotated[str, typer.Option(help="Refuse a token of any other user.")] = "",
     organization: Annotated[str, typer.Option(help="Id of the organisation; listed and asked for where there are several.")] = "",
     credentials: Annotated[str, typer.Option(help="Alias of the credentials; left out, the name in capitals.")] = "",
@@ -56,36 +60,58 @@ def connect(
 ) -> None:
     """Set a connection up: tokens, organisation, fields, doctor, first plan. Stores nothing before all of it has passed."""
     from renkei.core.data_centers import DATA_CENTERS
-    from renkei.house import NewConnection, Settings, credential_store
+    from renkei.core.errors import AskedWrongly, RenkeiError
+    from renkei.engine.connect import way_out
+    from renkei.house import NewConnection, Settings, credential_store, machine_user, with_shipped
 
-    chosen_edition: Any = _one_of("--edition", edition or "books" if print_scopes else edition, "Edition", ("books", "invoice"))
     if print_scopes:
-        _print_scopes(chosen_edition, modules)
+        _print_scopes(_one_of("--edition", edition or "books", "", EDITIONS), modules or "accounts")
         return
+    alias = credentials or (name or "").upper().replace("-", "_")
+    two = any((books_client_id, books_client_secret, books_grant_code, books_refresh_token, books_email))
+    answers = {"--edition": edition, "--name": name, "--data-center": data_center}
+    answers |= _missing("--", alias, client_id, client_secret, grant_code or refresh_token)
+    if two:
+        theirs = (books_client_id, books_client_secret, books_grant_code or books_refresh_token)
+        answers |= _missing("--books-", f"{alias}_BOOKS", *theirs)
+    _all_said(answers)
     settings = Settings.from_environment(os.environ)
+    chosen_edition: Any = _one_of("--edition", edition, "Edition", EDITIONS)
     name = _matching("--name", name, "Name of the connection", r"[a-z][a-z0-9_-]{0,39}")
     path = settings.connections / f"{name}.yaml"
     _free(path, force)
-    center = _data_center(data_center)
+    center = _one_of("--data-center", data_center, "Data centre", tuple(DATA_CENTERS))
+    if modules is None and _dialogue():
+        modules = cast(Any, _one_of("--modules", None, "Customers are", MODULES))
     alias = credentials or name.upper().replace("-", "_")
-    two = any((books_client_id, books_client_secret, books_grant_code, books_refresh_token, books_email))
-    addresses = tuple(hosts.split(",")) if hosts else ()
+    addresses = tuple(one.strip() for one in hosts.split(",")) if hosts else ()
+    if len(addresses) > 2:
+        raise AskedWrongly(f"--hosts: {hosts!r} has more than two addresses.", fix="Say ACCOUNTS,API, or one for both.")
     crm_key, books_key = _keys(settings, name, addresses[-1] if addresses else DATA_CENTERS[center].api)
     new = NewConnection(
         name, center, chosen_edition, "UTC", "", alias, f"{alias}_BOOKS" if two else "",
-        (addresses[0], addresses[-1]) if addresses else None, modules, crm_key, books_key,
+        (addresses[0], addresses[-1]) if addresses else None, modules or "accounts", crm_key, books_key,
+        administrator=machine_user(),
     )  # fmt: skip
+    _declarable(with_shipped(settings), new, path)
+    if any(_missing("", one, None, None, None) for one in {alias, new.books_credentials or alias}):
+        credential_store(os.environ).must_write()
     _steps(new)
     given = _secrets(alias, client_id, client_secret, grant_code, refresh_token)
-    theirs = given
+    given_books = given
     if two:
-        theirs = _secrets(
+        given_books = _secrets(
             new.books_credentials, books_client_id, books_client_secret, books_grant_code, books_refresh_token, "--books-"
         )
-    if not (given["kept"] and theirs["kept"]):
-        credential_store(os.environ).must_write()  # before a grant code is spent
+    if not (given["kept"] and given_books["kept"]):
+        credential_store(os.environ).must_write()
     emails = {"crm": email, "books": books_email or ("" if two else email)}
-    asyncio.run(_connect(settings, new, path, {"crm": given, "books": theirs}, emails, organization, propose, not no_plan))
+    secrets = {"crm": given, "books": given_books}
+    try:
+        asyncio.run(_connect(settings, new, path, secrets, emails, organization, propose, not no_plan))
+    except RenkeiError as error:
+        error.fix = way_out(error, new.edition, new.modules, any(one.get("spent") for one in secrets.values()))
+        raise
 
 
 async def _connect(
@@ -96,25 +122,27 @@ async def _connect(
 
     from renkei.cli import mapping
     from renkei.cli.setup import as_json, examined, lines
-    from renkei.core.errors import Stopped
-    from renkei.core.report import plan_lines
+    from renkei.core.errors import RenkeiError, Stopped
+    from renkei.core.report import plan_summary
     from renkei.engine.connect import introduced, stops
     from renkei.house import (
         connection_text,
         copy_shipped,
         credential_store,
         first_contact,
-        machine_user,
         unwritten,
         with_shipped,
         write_connection,
     )
 
-    async with first_contact(new, os.environ, secrets) as contact:
+    async with first_contact(new, os.environ, secrets) as contact, _scopes_named(new, contact):
+        for one in secrets.values():
+            one["spent"] = "code" in one
         crm_user = await introduced("crm", contact.crm, emails["crm"])
         _tell(f"CRM token: {crm_user.name} <{crm_user.email}>, {crm_user.profile}")
         crm = await contact.crm.organization()
-        books = await _organisation(contact, organization)
+        who = emails["books"] or ("the user of the Books token" if new.books_credentials else crm_user.email)
+        books = await _organisation(contact, organization, crm, who)
         books_user = await introduced("books", contact.books_of(books.id), emails["books"])
         _tell(f"Books token: {books_user.name} <{books_user.email}>, {books_user.profile}")
         _tell(f"Organisations: {crm.name} ({crm.id}) and {books.name} ({books.id})")
@@ -124,7 +152,6 @@ async def _connect(
             time_zone=books.time_zone,
             crm_name=crm.name,
             books_name=books.name,
-            administrator=machine_user(),
         )
         environ = {**os.environ, **contact.environ()}
         project = _project(with_shipped(settings), {path: connection_text(new)})
@@ -147,23 +174,30 @@ async def _connect(
     _store(new, secrets, environ, credential_store(os.environ))
     write_connection(path, text)
     _tell("\n".join([f"Written: {one}" for one in [*made, path]]))
+    for one in secrets.values():
+        one["spent"] = False  # what the code brought is kept
     well = all(one.state != "fail" for one in findings)
-    report = None
+    report, failed = None, ""
     if well and plan:
-        report = (await _first_plan(new.name, environ)).json()
+        try:
+            report = (await _first_plan(new.name, environ)).json()
+        except RenkeiError as error:
+            failed = f"The first plan failed: {error}"
     answer = {
         "connection": new.name, "file": str(path), "organization": books.id,
         "users": {"crm": crm_user.email, "books": books_user.email}, "well": well,
-        "findings": [as_json(one) for one in findings], "plan": report,
+        "findings": [as_json(one) for one in findings], "plan": report, "failed": failed,
         "mappings": [mapping.as_json(one) for one in proposals], "proposed": [str(one.path) for one in files],
     }  # fmt: skip
     told = [*lines(findings)]
     if report is not None:
-        told += ["", *plan_lines(report)]
+        told += ["", *plan_summary(report)]
+    if failed:
+        told += ["", failed, f"{new.name} is connected. To try again: {command(new.name, 'plan --full')}"]
     if not well:
         told += ["", f"{new.name} is connected and not ready yet. After the fixes: {command(new.name, 'doctor')}"]
     show(answer, "\n".join(told))
-    raise typer.Exit(0 if well else 1)
+    raise typer.Exit(0 if well and not failed else 1)
 
 
 def _project(settings: Settings, texts: Mapping[Path, str]) -> Any:
@@ -174,6 +208,22 @@ def _project(settings: Settings, texts: Mapping[Path, str]) -> Any:
     if faults:
         raise DeclarationError(faults)
     return project
+
+
+def _declarable(settings: Settings, new: NewConnection, path: Path) -> None:
+    """What would be refused at the end is refused before anybody fetches a grant code, which is good once and for minutes."""
+    import dataclasses
+
+    from renkei.core.errors import AskedWrongly, DeclarationError
+    from renkei.house import connection_text
+
+    try:
+        _project(settings, {path: connection_text(dataclasses.replace(new, organization="00000"))})
+    except DeclarationError as error:
+        said = list(dict.fromkeys(fault.message for fault in error.faults if fault.file == str(path)))
+        if len(said) == 0 or any(fault.file != str(path) for fault in error.faults):
+            raise
+        raise AskedWrongly(f"These options will not do: {'; '.join(said)}.") from None
 
 
 async def _proposed(
@@ -218,18 +268,39 @@ def _store(new: NewConnection, secrets: Mapping[Any, Any], environ: Mapping[str,
             _tell(f"Stored, encrypted: the credentials {alias}")
 
 
-async def _organisation(contact: Contact, wanted: str) -> Organization:
-    from renkei.core.errors import AskedWrongly
+@asynccontextmanager
+async def _scopes_named(new: NewConnection, contact: Contact) -> AsyncIterator[None]:
+    """A call that the token's scopes do not cover is refused with the names of all that lack, where the accounts host tells."""
+    from renkei.core.errors import ScopeMissing
+    from renkei.core.scopes import needed, not_covered
+
+    try:
+        yield
+    except ScopeMissing as error:
+        spec, lacking = _draft(new.edition, new.modules), []
+        for side in ("crm", "books"):
+            granted = await contact.granted(side)
+            lacking += not_covered(needed(spec, side), granted) if granted else []
+        if lacking:
+            raise ScopeMissing(error.side, f"the token lacks the scopes {', '.join(lacking)}.") from None
+        raise
+
+
+async def _organisation(contact: Contact, wanted: str, crm: Organization, who: str) -> Organization:
+    from renkei.core.errors import AskedWrongly, WrongOrganization
     from renkei.engine.connect import chosen, listed
 
     spec = contact.spec
     found = await contact.books.organizations()
-    one = chosen(found, wanted, spec.crm.data_center, spec.edition)
+    one = chosen(found, wanted, spec.crm.data_center, spec.edition, crm, who)
     while one is None:
         _tell("\n".join(f"  {each.id}  {each.name}, {each.currency}, {each.time_zone}" for each in found))
         if not _dialogue():
             raise AskedWrongly(f"There are several organisations: {listed(found)}.", fix="Say --organization ID.")
-        one = chosen(found, typer.prompt("Organisation", err=True), spec.crm.data_center, spec.edition)
+        try:
+            one = chosen(found, typer.prompt("Organisation", err=True).strip(), spec.crm.data_center, spec.edition, crm, who)
+        except WrongOrganization as error:
+            _tell(error.what)
     return one
 
 
@@ -250,28 +321,49 @@ def _ask(option: str, value: str | None, words: str, *, hidden: bool = False) ->
     return value.strip()
 
 
-def _matching(option: str, value: str | None, words: str, pattern: str) -> str:
+def _missing(option: str, alias: str, client_id: str | None, secret: str | None, token: str | None) -> dict[str, str | None]:
+    """What is said of a side's credentials, by option, of those that the environment does not have."""
+    there = {part: os.environ.get(f"RENKEI_{alias}_{part}", "").strip() for part in PARTS}
+    names = ("client-id", "client-secret", "grant-code")
+    said = zip(PARTS, names, (client_id, secret, token), strict=True)
+    return {f"{option}{name}": value for part, name, value in said if not there[part]}
+
+
+def _all_said(answers: Mapping[str, str | None]) -> None:
+    """AskedWrongly with every option that is missing, where nobody can be asked."""
     from renkei.core.errors import AskedWrongly
 
-    found = _ask(option, value, words)
-    if not re.fullmatch(pattern, found):
-        raise AskedWrongly(f"{option}: {found!r} will not do.", fix=f"It must match {pattern}.")
-    return found
+    lacking = [option for option, value in answers.items() if not (value or "").strip()]
+    if lacking and not _dialogue():
+        raise AskedWrongly(f"Missing: {', '.join(lacking)}.", fix="Say them; at a terminal, what is not said is asked for.")
+
+
+def _matching(option: str, value: str | None, words: str, pattern: str) -> str:
+    fault = f"will not do. It must match {pattern}."
+    return _right(option, value, words, lambda answer: answer if re.fullmatch(pattern, answer) else None, fault)
 
 
 def _one_of(option: str, value: str | None, words: str, allowed: tuple[str, ...]) -> str:
+    fault = f"is none of {', '.join(allowed)}."
+
+    def found(answer: str) -> str | None:
+        return answer.lower() if answer.lower() in allowed else None
+
+    return _right(option, value, f"{words} ({', '.join(allowed)})", found, fault)
+
+
+def _right(option: str, value: str | None, words: str, read: Callable[[str], str | None], fault: str) -> str:
+    """The answer as it is understood. A wrong option is refused; whoever is asked is asked again."""
     from renkei.core.errors import AskedWrongly
 
-    found = _ask(option, value, f"{words} ({', '.join(allowed)})")
-    if found not in allowed:
-        raise AskedWrongly(f"{option}: {found!r} is none of {', '.join(allowed)}.", fix="Use one of them.")
-    return found
-
-
-def _data_center(value: str | None) -> str:
-    from renkei.core.data_centers import DATA_CENTERS
-
-    return _one_of("--data-center", value, "Data centre", tuple(DATA_CENTERS))
+    while True:
+        answer = _ask(option, value, words)
+        found = read(answer)
+        if found is not None:
+            return found
+        if value is not None:
+            raise AskedWrongly(f"{option}: {answer!r} {fault}")
+        _tell(f"{answer!r} {fault}")
 
 
 def _free(path: Path, force: bool) -> None:

@@ -230,15 +230,15 @@ class Tokens:
         where = f"{self._hosts.accounts}: {error}."
         name = f"RENKEI_{self._alias}"
         if error == "invalid_client":
-            fix = f"Check {name}_CLIENT_ID, and that this client was made in the data centre of {self._hosts.accounts}."
+            fix = f"Check the client id ({name}_CLIENT_ID): it must be of the data centre of {self._hosts.accounts}."
         elif error == "invalid_client_secret":
-            fix = f"Check {name}_CLIENT_SECRET."
+            fix = f"Check the client secret ({name}_CLIENT_SECRET)."
         elif of == "grant code":
             fix = f"A grant code is good once, for minutes, in the data centre of {self._hosts.accounts}: make a new one there."
         else:
             fix = (
-                f"Check {name}_REFRESH_TOKEN: it is wrong, was revoked, or was issued in another data centre than "
-                f"{self._hosts.accounts}. Make a new one in Zoho's API console."
+                f"Check the refresh token ({name}_REFRESH_TOKEN): it is wrong, was revoked, or was issued in another data centre "
+                f"than {self._hosts.accounts}. Make a new one in Zoho's API console."
             )
         return CredentialsRefused(side, where, fix=fix)
 

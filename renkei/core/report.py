@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
 from renkei.core.commands import command
+
+SYSTEMS = {"crm": "the CRM", "books": "Books"}
 
 
 def run_lines(report: Mapping[str, Any]) -> list[str]:
@@ -62,13 +65,35 @@ def release_command(report: Mapping[str, Any]) -> str:
     return command(report["connection"], words, report.get("environment"))
 
 
+def plan_summary(report: Mapping[str, Any]) -> list[str]:
+    """A plan in a few lines: rows, what would be written by kind, questions, how to read all of it and how to apply it."""
+    lines = []
+    for entity, part in report["entities"].items():
+        lines.append(_seen_line(entity, part))
+        kinds = Counter((one["verb"], SYSTEMS[one["side"]]) for one in part["actions"])
+        words = [f"{verb} {count} in {system}" for (verb, system), count in sorted(kinds.items())]
+        words += [f"{len(part['holds'])} questions"] if part["holds"] else []
+        lines.append(f"  {', '.join(words) or 'nothing to write'}")
+    lines.append("Every action and question: " + command(report["connection"], f"plan show {report['plan']}"))
+    return lines + (brake_lines(report) or [apply_line(report)])
+
+
+def _seen_line(entity: str, part: Mapping[str, Any]) -> str:
+    seen = part["extracted"]
+    words = ", ".join(f"{count} {word}" for word, count in part["outcomes"].items() if count)
+    return f"{entity}: {seen['crm']} CRM and {seen['books']} Books rows: {words or 'nothing'}"
+
+
+def apply_line(report: Mapping[str, Any]) -> str:
+    typed = command(report["connection"], f"apply {report['plan']}", report.get("environment"))
+    return f"Apply exactly this: {typed}"
+
+
 def plan_lines(report: Mapping[str, Any]) -> list[str]:
     """A plan: every action field by field with its reason, every question, the calls to expect, how to apply it."""
     lines = []
     for entity, part in report["entities"].items():
-        seen = part["extracted"]
-        words = ", ".join(f"{count} {word}" for word, count in part["outcomes"].items() if count)
-        lines.append(f"{entity}: {seen['crm']} CRM and {seen['books']} Books rows: {words or 'nothing'}")
+        lines.append(_seen_line(entity, part))
         for action in part["actions"]:
             served = " ".join(word for word in (action["source"], action.get("label")) if word)
             lines.append(f"  {action['verb']} {action['target'] or _new(action)} for {served}: {action['reason']}")
@@ -80,8 +105,7 @@ def plan_lines(report: Mapping[str, Any]) -> list[str]:
     lines.append(f"fingerprint {report['fingerprint']}")
     if report["brakes"]:
         return lines + brake_lines(report)
-    typed = command(report["connection"], f"apply {report['plan']}", report.get("environment"))
-    return [*lines, f"Apply exactly this: {typed}"]
+    return [*lines, apply_line(report)]
 
 
 def _new(action: Mapping[str, Any]) -> str:

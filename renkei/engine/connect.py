@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from renkei.core.connection import Edition
+from renkei.core.connection import CustomerModules, Edition
 from renkei.core.data_centers import sign_up_page
-from renkei.core.errors import AskedWrongly, CredentialsRefused, WrongOrganization
+from renkei.core.errors import (
+    AskedWrongly,
+    CredentialsRefused,
+    RenkeiError,
+    ScopeMissing,
+    TryAgain,
+    WrongDataCenter,
+    WrongEdition,
+    WrongOrganization,
+)
 from renkei.core.ports import Books, Crm
 from renkei.core.records import Organization, User
 from renkei.core.scopes import product_of
@@ -34,18 +43,22 @@ async def introduced(side: Side, system: Crm | Books, email: str) -> User:
     return user
 
 
-def chosen(found: Sequence[Organization], wanted: str, data_center: str, edition: Edition) -> Organization | None:
+def chosen(
+    found: Sequence[Organization], wanted: str, data_center: str, edition: Edition, crm: Organization, who: str
+) -> Organization | None:
     """The organisation to connect: the named one, or the only one; None where a person has to choose.
 
-    WrongOrganization where the named one is not there, AskedWrongly with the sign-up page where there is none at all.
+    crm, who   what it has to go with, and whose account lacks one
+    raises     WrongOrganization where the named one is not there; AskedWrongly with the sign-up page and the steps where there
+               is none at all
     """
-    product = product_of(edition)
     if not found:
-        page = sign_up_page(data_center, edition)
         raise AskedWrongly(
-            f"This user has no organisation of {product}.",
-            fix=f"Sign up at {page} as this user, name the organisation, choose the CRM's base currency and time zone, and "
-            "connect again with a new grant code.",
+            f"{who} has no organisation of {product_of(edition)}.",
+            fix=f"""Then:
+  1. Open {sign_up_page(data_center, edition)} and sign up as {who}.
+  2. Name the organisation. Base currency: {crm.currency}; time zone: {crm.time_zone}, as {crm.name} has in the CRM.
+  3. Connect again.""",
         )
     for one in found:
         if one.id == wanted:
@@ -53,6 +66,27 @@ def chosen(found: Sequence[Organization], wanted: str, data_center: str, edition
     if wanted:
         raise WrongOrganization("books", f"organisation {wanted} is not among {listed(found)}.", fix="Say one of them.")
     return found[0] if len(found) == 1 else None
+
+
+def way_out(error: RenkeiError, edition: Edition, modules: CustomerModules, spent: bool) -> str:
+    """What to do about an error before there is a connection: options to say, where else a file would be corrected.
+
+    spent   a grant code was exchanged, and what it brought is not stored
+    """
+    scopes = f"renkei connect --print-scopes --edition {edition} --modules {modules}"
+    match error:
+        case WrongEdition():
+            other: Edition = "invoice" if edition == "books" else "books"
+            fix = f"Say --edition {other}, or authorise with the scopes of {product_of(edition)}: {scopes}."
+        case ScopeMissing():
+            fix = f"Authorise with all of these scopes: {scopes}."
+        case WrongDataCenter():
+            fix = error.fix.replace("Set data_center: ", "Say --data-center ")
+        case TryAgain():
+            fix = "Connect again."
+        case _:
+            fix = error.fix
+    return f"{fix} The grant code is used up: the next time needs a new one.".strip() if spent else fix
 
 
 def listed(found: Sequence[Organization]) -> str:

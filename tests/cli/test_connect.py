@@ -7,7 +7,7 @@ import pty
 import select
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from cryptography.fernet import Fernet
 from office import HOME, Said
 
 from renkei.cli.main import main
+from renkei.core.errors import Unreachable
 from renkei.sandbox.books.fields import CustomField
 from renkei.sandbox.crm.fields import Choice, Field
 from renkei.sandbox.seeds import load
@@ -164,7 +165,8 @@ def test_credentials_that_the_environment_has_are_not_stored_again(place: Place)
 
 def test_without_a_key_nothing_can_be_stored_and_the_code_is_not_spent(place: Place) -> None:
     place.environ = {"RENKEI_STORE_KEY": ""}
-    place.refused("RENKEI_STORE_KEY", "Fernet.generate_key", code=2)
+    said = place.refused("RENKEI_STORE_KEY", "Fernet.generate_key", code=2)
+    assert "Authorise" not in said  # before anybody goes to the API console
     assert place.code in place.world.oauth.codes
 
 
@@ -212,14 +214,39 @@ def test_scopes_alone_are_one_line(place: Place) -> None:
 def test_the_dialogue_asks_for_what_was_not_said_and_shows_no_secret(place: Place) -> None:
     answers = {
         b"Edition (books, invoice)": "books", b"Name of the connection": "kita", b"Data centre": "jp",
-        b"Client id (KITA)": place.address["client_id"], b"Client secret (KITA)": place.address["client_secret"],
-        b"Grant code (KITA)": place.code, b"Organisation": "60012345678",
+        b"Customers are": "accounts", b"Client id (KITA)": place.address["client_id"],
+        b"Client secret (KITA)": place.address["client_secret"], b"Grant code (KITA)": place.code,
+        b"Organisation": "60012345678",
     }  # fmt: skip
     code, shown = typed_at_a_terminal(place, answers, "connect", "--hosts", place.address["crm"], "--no-plan")
     assert code == 0, shown
     assert b"60099999999  Minami Works" in shown and b"ok      crm token" in shown
     assert not any(secret.encode() in shown for secret in place.secrets())
     assert place.file()["books"]["organization"] == "60012345678"
+
+
+def test_the_dialogue_asks_again_where_an_answer_will_not_do(place: Place) -> None:
+    answers = {
+        b"Edition (books, invoice)": ["book", "Books"], b"Name of the connection": ["Kita Trading", "kita"],
+        b"Data centre": ["JP"], b"Customers are": ["people", "accounts"], b"Organisation": ["60012345679", "60012345678"],
+    }  # fmt: skip
+    words = place.flags(name=None, data_center=None, edition=None, organization=None)
+    code, shown = typed_at_a_terminal(place, answers, *words, "--no-plan")
+    assert code == 0, shown
+    for wrong in (b"'book' is none of", b"'Kita Trading' will not do", b"'people' is none of", b"60012345679 is not among"):
+        assert wrong in shown
+    assert place.file()["books"]["edition"] == "books"
+
+
+def test_the_first_plan_is_told_in_a_few_lines(place: Place) -> None:
+    place.world.reset("demo")
+    said = place.renkei(*place.flags())
+    assert said.code == 0, said
+    plan = said.out.split("\n\n", 1)[1]
+    assert len(plan.splitlines()) < 25 and "create 8 in Books" in plan and "questions" in plan
+    show = next(line for line in plan.splitlines() if line.startswith("Every action and question: "))
+    shown = place.renkei(*show.split(": renkei ")[1].split())
+    assert shown.code == 0 and shown.out.count("\n") > 100
 
 
 def test_what_is_proposed_is_written_and_used_where_that_was_agreed_to(place: Place) -> None:
@@ -255,7 +282,7 @@ def test_connecting_again_keeps_the_mappings_that_somebody_edited(place: Place) 
 def test_the_dialogue_asks_before_it_writes_what_is_proposed(place: Place) -> None:
     ranked(place.world)
     answers = {b"Write what is certain, and the rest as comments, to mappings/kita": "y"}
-    code, shown = typed_at_a_terminal(place, answers, *place.flags(), "--no-plan")
+    code, shown = typed_at_a_terminal(place, answers, *place.flags(modules="accounts"), "--no-plan")
     assert code == 0 and "得意先ランク".encode() in shown, shown
     assert place.file()["mappings"] == "kita"
 
@@ -275,15 +302,26 @@ def test_the_tutorial_shows_what_is_printed(place: Place) -> None:
     said = place.renkei(*place.flags(organization=None, name=None), "--name", "kita", "--organization", "60012345678")
     assert said.code == 0, said.err
     printed = {line.strip() for line in (said.out + said.err).splitlines()}
-    asked = ("Edition", "Name", "Data", "Client", "Grant", "Organisation:", "60012345678  ", "60099999999  ")  # the dialogue's
+    asked = (
+        "Edition",
+        "Name",
+        "Data",
+        "Customers",
+        "Client",
+        "Grant",
+        "Organisation:",
+        "60012345678  ",
+        "60099999999  ",
+    )  # the dialogue's
     shown = [line.strip() for line in section.splitlines() if line.startswith("    ") and "…" not in line and "$ " not in line]
     assert len(shown) > 30
     assert [line for line in shown if line not in printed and not line.startswith(asked)] == []
 
 
-def typed_at_a_terminal(place: Place, answers: dict[bytes, str], *words: str) -> tuple[int, bytes]:
+def typed_at_a_terminal(place: Place, answers: Mapping[bytes, str | list[str]], *words: str) -> tuple[int, bytes]:
     """How the command ended and everything that the terminal showed, its echo too. A prompt is answered when it stands last
-    with its space: what is typed before that is thrown away when the echo is switched off."""
+    with its space: what is typed before that is thrown away when the echo is switched off. A prompt that comes again takes
+    its next answer."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-c", "from renkei.cli.main import main; main()", *words]
     process = subprocess.Popen(
@@ -291,7 +329,7 @@ def typed_at_a_terminal(place: Place, answers: dict[bytes, str], *words: str) ->
         start_new_session=True,
     )  # fmt: skip
     os.close(theirs)
-    shown, left = b"", dict(answers)
+    shown, left = b"", {prompt: [one] if isinstance(one, str) else list(one) for prompt, one in answers.items()}
     try:
         while select.select([ours], [], [], 60)[0]:
             try:
@@ -299,8 +337,8 @@ def typed_at_a_terminal(place: Place, answers: dict[bytes, str], *words: str) ->
             except OSError:  # the terminal's other end is closed: the command has ended
                 break
             last = shown.splitlines()[-1]
-            for prompt in [one for one in left if last.startswith(one) and last.endswith(b": ")]:
-                os.write(ours, left.pop(prompt).encode() + b"\n")
+            for prompt in [one for one in left if left[one] and last.startswith(one) and last.endswith(b": ")]:
+                os.write(ours, left[prompt].pop(0).encode() + b"\n")
         return process.wait(10), shown
     finally:
         process.kill()
@@ -332,18 +370,71 @@ def test_a_grant_code_that_was_used(place: Place) -> None:
     place.refused("invalid_code", "good once", code=1)
 
 
+def test_everything_that_is_missing_is_told_at_once(place: Place) -> None:
+    said = place.renkei("connect", "--name", "kita", "--client-id", "1000.X")
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("Missing: --edition, --data-center, --client-secret, --grant-code. ")
+    place.environ |= {f"RENKEI_KITA_{part}": "x" for part in ("CLIENT_SECRET", "REFRESH_TOKEN")}
+    said = place.renkei("connect", "--name", "kita", "--books-email", "boss@example.jp")
+    assert "--client-id, --books-client-id, --books-client-secret, --books-grant-code. " in said.err
+
+
+def test_a_fault_of_another_file_is_told_before_the_code_is_spent(place: Place) -> None:
+    (place.folder / "connections").mkdir()
+    (place.folder / "connections" / "other.yaml").write_text("connection: another\n", encoding="utf-8")
+    place.refused("other.yaml:1:", code=2)
+    assert place.code in place.world.oauth.codes
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "word"),
+    [
+        ("hosts", "a,b,c", "more than two addresses"), ("hosts", "ftp://zoho.example", "has not the form of an address"),
+        ("hosts", "http://zoho.example", "would travel unencrypted"), ("credentials", "kita", "'kita'"),
+    ],
+)  # fmt: skip
+def test_an_option_that_will_not_do_is_told_before_the_code_is_spent(option: str, value: str, word: str, place: Place) -> None:
+    said = place.refused(word, code=2, **{option: value})
+    assert said.count(word) == 1 and "kita.yaml" not in said
+    assert place.code in place.world.oauth.codes
+
+
+def test_a_code_that_never_left_is_not_called_used_up(place: Place) -> None:
+    said = place.refused("Connect again.", code=1, hosts="http://127.0.0.1:9")
+    assert "used up" not in said and "next run" not in said
+
+
+def test_a_first_plan_that_fails_leaves_the_connection_and_says_how_to_go_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(name: str, environ: dict[str, str]) -> Any:
+        raise Unreachable("books", "no answer.")
+
+    monkeypatch.setattr("renkei.cli.connecting._first_plan", fails)
+    said = place.renkei(*place.flags())
+    assert said.code == 1 and "books: no answer." in said.out and "renkei --connection kita plan --full" in said.out
+    assert "used up" not in said.out + said.err and place.renkei("doctor").code == 0
+
+
 def test_a_wrong_client_secret(place: Place) -> None:
-    place.refused("invalid_client_secret", code=1, client_secret="mistyped")
+    said = place.refused("invalid_client_secret", code=1, client_secret="mistyped")
+    assert "used up" not in said
 
 
 def test_a_token_of_the_other_edition(place: Place) -> None:
     place.code = place.world.oauth.issue_code(("ZohoCRM.modules.ALL", *CRM, "ZohoInvoice.fullaccess.all"), place.user())
-    place.refused("the token is for Zoho Invoice", "edition", code=1)
+    place.refused("the token is for Zoho Invoice", "Say --edition invoice", "The grant code is used up", code=1)
 
 
 def test_a_scope_that_is_missing(place: Place) -> None:
     place.code = place.world.oauth.issue_code((*CRM, "ZohoCRM.modules.accounts.ALL", "ZohoBooks.fullaccess.all"), place.user())
     place.refused("crm scopes: missing: ZohoCRM.modules.products.ALL", "Nothing was stored", code=3)
+
+
+def test_no_scope_of_the_crm_at_all(place: Place) -> None:
+    place.code = place.world.oauth.issue_code(("ZohoBooks.fullaccess.all",), place.user())
+    said = place.refused("the token lacks the scopes ZohoCRM.modules.accounts.ALL, ", "ZohoCRM.coql.READ.", code=1)
+    assert "renkei connect --print-scopes --edition books --modules accounts" in said and "ZohoBooks.contacts.ALL." not in said
 
 
 def test_every_scope_that_is_missing_is_told_at_once(place: Place) -> None:
@@ -354,7 +445,12 @@ def test_every_scope_that_is_missing_is_told_at_once(place: Place) -> None:
 
 def test_several_organisations_and_none_named(place: Place) -> None:
     place.refused(
-        "60012345678 (Kita Trading, JPY)", "60099999999 (Minami Works, JPY)", "--organization", code=2, organization=None
+        "60012345678 (Kita Trading, JPY)",
+        "60099999999 (Minami Works, JPY)",
+        "--organization",
+        "is used up",
+        code=2,
+        organization=None,
     )
 
 
@@ -373,7 +469,9 @@ def test_an_organisation_that_is_not_there(place: Place) -> None:
 def test_an_account_without_an_organisation_is_shown_where_to_sign_up(place: Place, edition: str) -> None:
     for one in place.world.books.organisations.values():
         one.users = []
-    place.refused(f"https://www.zoho.jp/{edition}/signup/", "base currency", code=2, edition=edition, organization=None)
+    said = place.refused(f"https://www.zoho.jp/{edition}/signup/", code=2, edition=edition, organization=None)
+    assert "sign up as sync@example.jp" in said and "Base currency: JPY; time zone: Asia/Tokyo" in said
+    assert "The grant code is used up" in said
 
 
 def test_different_base_currencies(place: Place) -> None:

@@ -148,7 +148,7 @@ def _free(name: str, there: dict[str, Field]) -> str:
 
 
 def _api_name(label: str) -> str:
-    """`renkei books id` → `renkei_books_id`: what is neither letter nor digit parts the words."""
+    """A label as an API name (Books id → Books_id): what is neither letter nor digit parts the words."""
     return "_".join(re.findall(r"[A-Za-z0-9]+", label))
 
 
