@@ -247,7 +247,7 @@ async def _answered(world: World, edition: str, request: Request) -> Answer:
     content = None if request.method in ("GET", "DELETE") else await content_of(request)
     query, headers = dict(request.query_params), dict(request.headers)
     email = str(world.crm.users[token.user]["email"])
-    org.acting = org.user_with(email) or org.users[0]
+    org.acting = org.user_with(email) or org.acting
     return handler(Call(world.books, org, edition, request.method, path, query, headers, content, ids, email))
 
 
