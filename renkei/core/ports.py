@@ -347,6 +347,16 @@ class Ledger(TokenStore, CallStore, Protocol):
     def put_mirrors(self, connection: str, side: Side, module: str, rows: Sequence[MirrorRow], now: datetime) -> None:
         """Insert or replace list rows and their keys, and open them. A detail is kept; a deletion mark is cleared."""
 
+    async def put_read(
+        self, connection: str, side: Side, module: str,
+        rows: pd.DataFrame, refused: Sequence[QuarantineRow], run: str, now: datetime,
+    ) -> None:  # fmt: skip
+        """Insert or replace what a read brought and open it, and quarantine what was refused of it: both or neither.
+
+        rows  columns id (text, none twice), stamp (aware time or NA), hash (text), content (the row as JSON, bytes), in_view
+        The caller may go on while this is under way, and sees the rows once it has waited for it.
+        """
+
     def put_keys(self, connection: str, side: Side, module: str, keys: Mapping[str, Sequence[tuple[str, str]]]) -> None:
         """Id → its (rule, value) keys, which replace those that it had."""
 

@@ -101,4 +101,14 @@ def content_hash(value: Any) -> str:
 
 def row_digest(raw: Any) -> str:
     """A quick hash of raw JSON values (no Decimals or times), the same for the same content in any key order."""
-    return hashlib.blake2b(orjson.dumps(raw, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+    return text_digest(row_json(raw))
+
+
+def row_json(raw: Any) -> bytes:
+    """Raw JSON values as JSON with sorted keys: the same content, the same bytes."""
+    return orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
+
+
+def text_digest(text: bytes) -> str:
+    """The hash of `row_digest` of what `row_json` gave."""
+    return hashlib.blake2b(text, digest_size=16).hexdigest()

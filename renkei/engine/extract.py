@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-import orjson
 import pandas as pd
 
 from renkei.core.errors import FieldMissing
 from renkei.core.mapping import MappingSpec, get_path, map_frame
 from renkei.core.matching import keys_of
 from renkei.core.planning import ListRead
-from renkei.core.records import MirrorRow, Page, QuarantineRow, Row
+from renkei.core.records import Page, QuarantineRow, Row
 from renkei.core.summaries import document_of
-from renkei.core.values import MISSING, Ref, Side, parse_time, row_digest, time_text
+from renkei.core.values import MISSING, Ref, Side, parse_time, row_digest, row_json, text_digest, time_text
 from renkei.engine.work import (
     MOST_ABSENCES,
     OVERLAP,
@@ -46,7 +45,7 @@ INVOICE_PARTS = (
     "last_payment_date",
 )  # fmt: skip
 CHUNK = 2000  # rows compared together, one row group of the raw copy: a page of the CRM, while the next one travels
-JUDGED = 20_000  # new or changed rows checked and stored together: bounds memory, amortises the checker's fixed cost
+JUDGED = 10_000  # new or changed rows checked and stored together: bounds memory, amortises the checker's fixed cost
 
 T = TypeVar("T")
 
@@ -59,13 +58,33 @@ class _Reading:
     module: str
     since: datetime | None
     complete: bool
+    known: bool  # some of its records were known before
+    asked: Sequence[str]  # the columns that the arrival suite looks at
     seen: set[str] = field(default_factory=set)
     rows: int = 0
     newest: datetime | None = None
     served_at: datetime | None = None
-    buffer: list[tuple[str, datetime | None, Row]] = field(default_factory=list)
-    fresh: list[MirrorRow] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)  # read and not compared yet, beside `raw`
+    raw: list[Row] = field(default_factory=list)
+    fresh: list[pd.DataFrame] = field(default_factory=list)  # new or changed and not stored yet, as Ledger.put_read wants it
+    judged: list[pd.DataFrame] = field(default_factory=list)  # what the arrival suite looks at of those inside the view
+    waiting: int = 0  # rows of `fresh`
     outside: set[str] = field(default_factory=set)
+    storing: asyncio.Future[None] | None = None  # what the ledger is taking in while reading goes on
+
+
+@asynccontextmanager
+async def _stored(reading: _Reading) -> AsyncGenerator[None, None]:
+    """What was read inside is stored at the end; where reading fails, what was being stored comes to its end before."""
+    try:
+        yield
+    except BaseException:
+        if reading.storing is not None:
+            await asyncio.wait([reading.storing])
+            reading.storing.exception()  # seen; the first error is the one to tell
+        raise
+    if reading.storing is not None:
+        await reading.storing
 
 
 class Snapshot:
@@ -83,25 +102,19 @@ class Snapshot:
         if self._writer is not None:
             self._writer.close()
 
-    def add(self, rows: Sequence[tuple[str, datetime | None, Row]]) -> None:
-        """Append rows as one row group."""
+    def add(self, ids: Sequence[str], stamps: Any, rows: Sequence[bytes]) -> None:
+        """Append rows, `stamps` as an Arrow array of times and `rows` as JSON, as one row group."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        table = pa.table(
-            {
-                "id": pa.array([row_id for row_id, _, _ in rows], pa.string()),
-                "stamp": pa.array([stamp for _, stamp, _ in rows], pa.timestamp("us", tz="UTC")),
-                "row": pa.array([orjson.dumps(row) for _, _, row in rows], pa.binary()),
-            }
-        )
+        table = pa.table({"id": pa.array(ids, pa.string()), "stamp": stamps, "row": pa.array(rows, pa.binary())})
         if self._writer is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = pq.ParquetWriter(
                 self.path, table.schema, compression="zstd", compression_level=1, use_dictionary=False, write_statistics=["id"]
             )  # no two rows are alike
         self._writer.write_table(table)
-        self.rows += len(rows)
+        self.rows += len(ids)
 
 
 async def extract(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> None:
@@ -134,23 +147,25 @@ def _leave_unread(rooms: Rooms, work: EntityWork, side: Side, module: str, known
 
 async def read_list(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str, side: Side, module: str) -> None:
     ledger, name = rooms.ledger, rooms.spec.name
-    watermark = ledger.watermark(name, side, module, work.entity)
+    watermark, known = ledger.watermark(name, side, module, work.entity), ledger.mirror_count(name, side, module)
     since = None
     if not work.full and watermark is not None and watermark.stamp is not None:
         since = request.since or overlap_start(rooms, side, module, watermark.stamp)
     calls = rooms.crm.calls if side == "crm" else rooms.books.calls
     before = calls().get("read", 0)
-    reading = _Reading(side, module, since, complete=since is None or module == "items")
+    complete = since is None or module == "items"
+    reading = _Reading(side, module, since, complete, known=known > 0, asked=_asked_columns(rooms, side, module))
     path = rooms.data / "snapshots" / name / run / f"{side}-{module}.parquet"
     with Snapshot(path) as snapshot:
-        coming = pages_of(rooms, world, work, side, module, since, first=watermark is None)
-        async with aclosing(_ahead(coming)) as pages:
-            async for page, outside in pages:
-                if outside:
-                    reading.outside |= {str(row["id"]) for row in page.rows}
-                _take(rooms, world, work, reading, page, snapshot, run)
-        _compare(rooms, world, work, reading, snapshot)
-        _store(rooms, work, reading, run)
+        async with _stored(reading):
+            coming = pages_of(rooms, world, work, side, module, since, first=watermark is None)
+            async with aclosing(_ahead(coming)) as pages:
+                async for page, outside in pages:
+                    if outside:
+                        reading.outside |= {str(row["id"]) for row in page.rows}
+                    await _take(rooms, world, work, reading, page, snapshot, run)
+            _compare(rooms, world, work, reading, snapshot)
+            await _store(rooms, work, reading, run)
     gone = await _gone(rooms, world, work, reading, since)
     if gone:
         mark_gone(rooms, side, module, gone)
@@ -257,7 +272,26 @@ def stamp_of(side: Side, row: Row) -> datetime | None:
     return parse_time(str(text)) if text else None
 
 
-def _take(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, page: Page, snapshot: Snapshot, run: str) -> None:
+def _stamps(side: Side, rows: Sequence[Row]) -> Any:
+    """`stamp_of` of each row, as an Arrow array of times in UTC; nothing where it is no time, which the arrival suite minds."""
+    import pyarrow as pa
+
+    name, kind = "Modified_Time" if side == "crm" else "last_modified_time", pa.timestamp("us", tz="UTC")
+    try:
+        return pa.array([row.get(name) or None for row in rows], pa.string()).cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # a stamp in a form of its own
+        return pa.array([_stamp_if_any(side, row) for row in rows], kind)
+
+
+def _stamp_if_any(side: Side, row: Row) -> datetime | None:
+    with suppress(ValueError):
+        return stamp_of(side, row)
+    return None
+
+
+async def _take(
+    rooms: Rooms, world: World, work: EntityWork, reading: _Reading, page: Page, snapshot: Snapshot, run: str
+) -> None:
     if reading.served_at is None:
         reading.served_at = page.served_at
     for row in page.rows:
@@ -265,17 +299,15 @@ def _take(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, page:
         if row_id in reading.seen:
             continue
         reading.seen.add(row_id)
-        stamp = stamp_of(reading.side, row)
-        if stamp is not None and (reading.newest is None or stamp > reading.newest):
-            reading.newest = stamp
-        reading.buffer.append((row_id, stamp, row))
+        reading.ids.append(row_id)
+        reading.raw.append(row)
         if reading.module == "invoices" and reading.complete:
             _add_up(work, row)
     reading.rows = len(reading.seen)
-    if len(reading.buffer) >= CHUNK:
+    if len(reading.ids) >= CHUNK:
         _compare(rooms, world, work, reading, snapshot)
-    if len(reading.fresh) >= JUDGED:
-        _store(rooms, work, reading, run)
+    if reading.waiting >= JUDGED:
+        await _store(rooms, work, reading, run)
     rooms.progress("extract", work.entity, reading.rows, None)
 
 
@@ -286,49 +318,64 @@ def _add_up(work: EntityWork, row: Row) -> None:
 
 
 def _compare(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, snapshot: Snapshot) -> None:
-    """Keep a chunk raw and compare it with the mirrors; what differs waits in `reading.fresh`."""
-    buffer, reading.buffer = reading.buffer, []
-    if not buffer:
+    """Keep a chunk raw and compare it with the mirrors; what differs waits to be checked and stored."""
+    import pyarrow.compute as pc
+
+    ids, rows, reading.ids, reading.raw = reading.ids, reading.raw, [], []
+    if not ids:
         return
-    snapshot.add(buffer)
-    side, module = reading.side, reading.module
-    hashes = list_hashes(rooms, world, side, module, ((row_id, row) for row_id, _, row in buffer), outside=reading.outside)
-    changed = rooms.ledger.changed(rooms.spec.name, side, module, hashes)
+    side, module, outside = reading.side, reading.module, reading.outside
+    texts, stamps = [row_json(row) for row in rows], _stamps(side, rows)
+    snapshot.add(ids, stamps, texts)
+    newest = pc.max(stamps).as_py()
+    if newest is not None:
+        reading.newest = max(newest.astimezone(UTC), reading.newest or newest)
+    hashes = list_hashes(rooms, world, side, module, ids, rows, texts, outside=outside)
+    changed = rooms.ledger.changed(rooms.spec.name, side, module, hashes) if reading.known else hashes.keys()
     work.unchanged.setdefault((side, module), set()).update(hashes.keys() - changed)
-    reading.fresh += [
-        MirrorRow(row_id, stamp, hashes[row_id], row, None, row_id not in reading.outside)
-        for row_id, stamp, row in buffer
-        if row_id in changed
-    ]
+    is_fresh = pd.Series([row_id in changed for row_id in ids])
+    in_view = pd.Series([row_id not in outside for row_id in ids])
+    read = pd.DataFrame({"id": ids, "hash": [*hashes.values()], "content": texts}, dtype=object)
+    reading.fresh.append(read.assign(stamp=stamps.to_pandas(), in_view=in_view)[is_fresh])
+    asked = {name: [row.get(name, MISSING) for row in rows] for name in reading.asked}
+    reading.judged.append(pd.DataFrame({"id": ids, **asked}, dtype=object)[is_fresh & in_view])
+    reading.waiting += int(is_fresh.sum())
 
 
-def _store(rooms: Rooms, work: EntityWork, reading: _Reading, run: str) -> None:
-    """Check what is new or changed, and store it."""
-    fresh, reading.fresh = reading.fresh, []
-    if not fresh:
+async def _store(rooms: Rooms, work: EntityWork, reading: _Reading, run: str) -> None:
+    """Check what is new or changed, and have it stored while the next pages come in."""
+    if not reading.waiting:
         return
+    fresh, judged = pd.concat(reading.fresh), pd.concat(reading.judged)
+    reading.fresh, reading.judged, reading.waiting = [], [], 0
     side, module, name = reading.side, reading.module, rooms.spec.name
-    judge_arrival(rooms, work, side, module, [(one.id, one.row) for one in fresh if one.in_view])
+    _judge(rooms, work, side, module, judged)
     bad = work.fresh_quarantine
-    refused = [row for one in fresh for row in bad.get(Ref(side, module, one.id), ())] if bad else []
-    with rooms.ledger.transaction():  # a run that ends here, or only plans, has told the next one which rows to check again
-        rooms.ledger.put_mirrors(name, side, module, fresh, rooms.clock.now())
-        rooms.ledger.put_quarantine(name, refused, run, rooms.clock.now())
+    refused = [row for one in judged["id"] for row in bad.get(Ref(side, module, one), ())] if bad else []
+    if reading.storing is not None:
+        await reading.storing
+    # with them the quarantined: a run that ends here, or only plans, has told the next one which rows to check again
+    storing = rooms.ledger.put_read(name, side, module, fresh, refused, run, rooms.clock.now())
+    reading.storing = asyncio.ensure_future(storing)
 
 
 def list_hashes(
-    rooms: Rooms, world: World, side: Side, module: str, rows: Iterable[tuple[str, Row]], *, outside: Collection[str] = ()
-) -> dict[str, str]:
+    rooms: Rooms, world: World, side: Side, module: str, ids: Iterable[str], rows: Iterable[Row], texts: Iterable[bytes],
+    *, outside: Collection[str] = (),
+) -> dict[str, str]:  # fmt: skip
     """Hash of what matters of list rows, by id: their stamp, what the mappings, the link key and the status say, and whether
-    they stand outside the view."""
+    they stand outside the view. `texts`: the rows by `row_json`."""
     if side == "crm":
         return {
-            row_id: row_digest(["outside", row_digest(row)]) if row_id in outside else row_digest(row) for row_id, row in rows
+            row_id: row_digest(["outside", text_digest(text)]) if row_id in outside else text_digest(text)
+            for row_id, text in zip(ids, texts, strict=True)
         }
     if module == "invoices":
-        return {row_id: row_digest([row.get(name) for name in INVOICE_PARTS]) for row_id, row in rows}
-    paths = _books_paths(rooms, world, module)
-    return {row_id: row_digest(_books_parts(row, paths)) for row_id, row in rows}
+        matters = ([row.get(name) for name in INVOICE_PARTS] for row in rows)
+    else:
+        paths = _books_paths(rooms, world, module)
+        matters = (_books_parts(row, paths) for row in rows)
+    return {row_id: row_digest(parts) for row_id, parts in zip(ids, matters, strict=True)}
 
 
 def _books_parts(row: Row, paths: Iterable[str]) -> list[Any]:
@@ -370,11 +417,24 @@ def keys_by_row(rooms: Rooms, world: World, side: Side, module: str, rows: Seque
 
 def judge_arrival(rooms: Rooms, work: EntityWork, side: Side, module: str, rows: Sequence[tuple[str, Row]]) -> None:
     """Check raw rows against `arrival/<side>_<module>`; failing rows wait in `work.fresh_quarantine`."""
-    if not rows or module == rooms.summaries.receivables:  # written by us, checked by the tie-out
+    columns = {name: [row.get(name, MISSING) for _, row in rows] for name in _asked_columns(rooms, side, module)}
+    _judge(rooms, work, side, module, pd.DataFrame({"id": [row_id for row_id, _ in rows], **columns}, dtype=object))
+
+
+def _arrival(side: Side, module: str) -> str:
+    return f"arrival/{side}_{module.lower()}"
+
+
+def _asked_columns(rooms: Rooms, side: Side, module: str) -> Sequence[str]:
+    """What the arrival suite looks at; nothing of the rows that renkei itself writes, which the tie-out checks."""
+    return () if module == rooms.summaries.receivables else rooms.judge.columns(_arrival(side, module))
+
+
+def _judge(rooms: Rooms, work: EntityWork, side: Side, module: str, frame: pd.DataFrame) -> None:
+    if frame.empty or module == rooms.summaries.receivables:
         return
-    suite = f"arrival/{side}_{module.lower()}"
-    columns = {name: [row.get(name, MISSING) for _, row in rows] for name in rooms.judge.columns(suite)}
-    judgement = rooms.judge.judge(suite, pd.DataFrame({"id": [row_id for row_id, _ in rows], **columns}, dtype=object))
+    suite = _arrival(side, module)
+    judgement = rooms.judge.judge(suite, frame)
     for failure in judgement.failures:
         ref = Ref(side, module, failure.id)
         work.fresh_quarantine.setdefault(ref, []).append(
@@ -432,12 +492,13 @@ async def _extract_only(rooms: Rooms, request: Request, world: World, work: Enti
                 wanted.setdefault((one.side, one.module), set()).add(one.id)
     for (side, module), ids in sorted(wanted.items()):
         rows = await _fetch(rooms, world, side, module, sorted(ids))
-        reading = _Reading(side, module, None, complete=False)
+        reading = _Reading(side, module, None, complete=False, known=True, asked=_asked_columns(rooms, side, module))
         path = rooms.data / "snapshots" / rooms.spec.name / run / f"{side}-{module}.parquet"
         with Snapshot(path) as snapshot:
-            _take(rooms, world, work, reading, Page(list(rows.values()), rooms.clock.now(), 1), snapshot, run)
-            _compare(rooms, world, work, reading, snapshot)
-            _store(rooms, work, reading, run)
+            async with _stored(reading):
+                await _take(rooms, world, work, reading, Page(list(rows.values()), rooms.clock.now(), 1), snapshot, run)
+                _compare(rooms, world, work, reading, snapshot)
+                await _store(rooms, work, reading, run)
         rooms.ledger.open_mirrors(rooms.spec.name, [Ref(side, module, row_id) for row_id in rows], side=side, module=module)
         work.unchanged.pop((side, module), None)
         work.lists.append(ListRead(side, module, False, len(rows), len(rows), None, None, None))

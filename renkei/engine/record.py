@@ -11,7 +11,7 @@ from renkei.core.errors import BudgetSpent
 from renkei.core.planning import WORST, EntityPlan, project
 from renkei.core.ports import Settled
 from renkei.core.records import OUTCOMES, MirrorRow, OutcomeRow, Row, Verdict, Watermark
-from renkei.core.values import Ref, Side
+from renkei.core.values import Ref, Side, row_json
 from renkei.engine.extract import keys_by_row, list_hashes, pages_of, stamp_of
 from renkei.engine.load import UNSEEN, Result, advanced
 from renkei.engine.publish import holder_keys, shows_what_was_sent, tie_out
@@ -185,7 +185,8 @@ def _take_echoes(
 ) -> datetime | None:
     ledger, name = rooms.ledger, rooms.spec.name
     by_id = {str(row["id"]) if side == "crm" else books_id(module, row): row for row in rows}
-    hashes = list_hashes(rooms, world, side, module, by_id.items(), outside=by_id.keys() if outside else ())
+    texts = [row_json(row) for row in by_id.values()]
+    hashes = list_hashes(rooms, world, side, module, by_id, by_id.values(), texts, outside=by_id.keys() if outside else ())
     changed = ledger.changed(name, side, module, hashes)
     links = ledger.links(name, side, module, changed)
     bases = ledger.bases(name, [link.id for link in links.values()])

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
+import pandas as pd
 
 from renkei.core.values import MISSING, Missing, Ref
 
@@ -31,6 +32,16 @@ def moment_text(moment: datetime) -> str:
 
 def moment_text_or_none(moment: datetime | None) -> str | None:
     return None if moment is None else moment_text(moment)
+
+
+def moment_texts(moments: pd.Series[Any]) -> list[str | None]:
+    """`moment_text` of a column of aware times, None where there is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    utc = pa.array(moments, pa.timestamp("us", tz="UTC")).cast(pa.string())  # 2026-11-23 01:02:03.000000Z
+    texts: list[str | None] = pc.replace_substring(pc.replace_substring(utc, " ", "T"), "Z", "+00:00").to_pylist()
+    return texts
 
 
 def moment(text: str) -> datetime:
@@ -54,6 +65,12 @@ def row_text(row: Any) -> str:
     if _TAG_TEXT in text:
         return exact_text(row, tuples=False)
     return text
+
+
+def text_of_json(content: bytes) -> str:
+    """`row_text` of the row that this JSON says."""
+    text = content.decode()
+    return exact_text(orjson.loads(content), tuples=False) if _TAG_TEXT in text else text
 
 
 def exact_text(value: Any, *, tuples: bool = True) -> str:

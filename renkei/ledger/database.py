@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -43,13 +45,16 @@ from renkei.core.errors import AskedWrongly, Bug, LedgerUnavailable
 AnyRow: TypeAlias = Row[Any]
 
 BUSY_SECONDS = 30
+ROWS_AT_ONCE = 2000  # of one statement; SQLite takes 32,766 parameters
 _SQLITE_SETTINGS = (
+    "PRAGMA page_size=8192",
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}",
     "PRAGMA cache_size=-65536",
     "PRAGMA temp_store=MEMORY",
+    "PRAGMA wal_autocheckpoint=16000",
 )
 
 
@@ -139,6 +144,37 @@ def translated() -> Iterator[None]:
         raise Bug(f"The ledger refused a statement: {str(reason.orig).strip().splitlines()[0]}.") from reason
 
 
+@dataclass(frozen=True)
+class PutRows:
+    """An upsert that takes many rows in one statement: the database works through it without the interpreter, so that another
+    thread may go on meanwhile.
+
+    same      columns whose value all rows share, given once
+    each      columns of which every row has its own value
+    at_first  other columns and their values in a new row
+    again     columns that are set anew in a row whose key is there already
+    """
+
+    table: Table
+    same: tuple[str, ...]
+    each: tuple[str, ...]
+    at_first: Mapping[str, Any]
+    again: tuple[str, ...]
+
+    def statement(self, rows: int, mark: str) -> str:
+        """The SQL for so many rows, with `mark` where a parameter goes: `same`, `at_first`, then row by row."""
+        once = ", ".join([mark] * (len(self.same) + len(self.at_first)))
+        row = f"({', '.join([mark] * len(self.each))})"
+        columns = ", ".join([*self.same, *self.at_first, *self.each])
+        theirs = ", ".join(f"column{number}" for number in range(1, len(self.each) + 1))
+        key = ", ".join(column.name for column in self.table.primary_key.columns)
+        anew = ", ".join(f"{name} = excluded.{name}" for name in self.again)
+        return (  # of names and marks alone
+            f"INSERT INTO {self.table.name} ({columns}) SELECT {once}, {theirs} "  # noqa: S608
+            f"FROM (VALUES {', '.join([row] * rows)}) AS given WHERE true ON CONFLICT ({key}) DO UPDATE SET {anew}"
+        )
+
+
 class Database:
     """What every part of the ledger stands on: reading, writing, joining transactions, upserts, lists of ids."""
 
@@ -153,6 +189,11 @@ class Database:
     @property
     def is_sqlite(self) -> bool:
         return self._is_sqlite
+
+    @property
+    def in_memory(self) -> bool:
+        """Only this connection sees the database."""
+        return self._is_sqlite and self._engine.url.database in (None, "", ":memory:")
 
     @property
     def connection(self) -> Connection:
@@ -250,6 +291,20 @@ class Database:
         except BaseException:
             self._failed = True
             raise
+
+    def _put_rows(self, put: PutRows, same: Sequence[Any], rows: Sequence[Sequence[Any]]) -> None:
+        """Put rows of values in the order of `put.each`; none twice. No rows: nothing is done."""
+        mark = "?" if self._is_sqlite else "%s"
+        first = (*same, *put.at_first.values())
+        with self.transaction():
+            for start in range(0, len(rows), ROWS_AT_ONCE):
+                some = rows[start : start + ROWS_AT_ONCE]
+                try:
+                    with translated():
+                        self._alive().exec_driver_sql(put.statement(len(some), mark), (*first, *chain.from_iterable(some)))
+                except BaseException:
+                    self._failed = True
+                    raise
 
     def _read(self, statement: Executable) -> Sequence[AnyRow]:
         with translated():

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
 
+import pandas as pd
+from sqlalchemy import Engine
+
+from renkei.core.records import QuarantineRow
+from renkei.core.values import Side
 from renkei.ledger.database import connect, is_there
 from renkei.ledger.documents import Calls, Documents, Tokens
 from renkei.ledger.erasing import Erasing
@@ -23,8 +31,36 @@ class SqlLedger(Runs, Life, Holds, Links, Erasing, Verifying, Documents, Calls, 
     so that a repeatable run does not make them guessable.
     """
 
-    def __init__(self, url: str, *, salt: Callable[[], bytes] = new_salt) -> None:
-        super().__init__(connect(url), salt)
+    def __init__(self, where: str | Engine, *, salt: Callable[[], bytes] = new_salt) -> None:
+        super().__init__(connect(where) if isinstance(where, str) else where, salt)
+
+    async def put_read(
+        self, connection: str, side: Side, module: str,
+        rows: pd.DataFrame, refused: Sequence[QuarantineRow], run: str, now: datetime,
+    ) -> None:  # fmt: skip
+        """As ports.Ledger says; in a thread, on a connection of its own, unless the database stands in this one's memory."""
+        put = (connection, side, module, rows, refused, run, now)
+        if self.in_memory:
+            self._put_read(*put)
+        else:
+            await asyncio.to_thread(self._put_read_beside, *put)
+
+    def _put_read_beside(self, *put: Any) -> None:
+        beside = SqlLedger(self._engine)
+        try:
+            if self.is_sqlite:  # rows are put at the end of the table: little of it is looked at again
+                beside.connection.exec_driver_sql("PRAGMA cache_size=-16384")
+            beside._put_read(*put)
+        finally:
+            beside.connection.close()
+
+    def _put_read(
+        self, connection: str, side: Side, module: str,
+        rows: pd.DataFrame, refused: Sequence[QuarantineRow], run: str, now: datetime,
+    ) -> None:  # fmt: skip
+        with self.transaction():
+            self.put_list(connection, side, module, rows)
+            self.put_quarantine(connection, refused, run, now)
 
 
 def open_ledger(url: str, *, salt: Callable[[], bytes] = new_salt) -> SqlLedger:

@@ -6,14 +6,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
+import pandas as pd
 from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from renkei.core.ports import Settled
 from renkei.core.records import OPEN_OUTCOMES, Mirror, MirrorRow, Row, Watermark
 from renkei.core.values import Ref, Side
-from renkei.ledger.codec import moment_or_none, moment_text, moment_text_or_none, row_text, value_of, value_or_none
-from renkei.ledger.database import AnyRow, Database
+from renkei.ledger.codec import (
+    moment_or_none,
+    moment_text,
+    moment_text_or_none,
+    moment_texts,
+    row_text,
+    text_of_json,
+    value_of,
+    value_or_none,
+)
+from renkei.ledger.database import AnyRow, Database, PutRows
 from renkei.ledger.tables import mirror_keys, mirrors, watermarks
 
 _KEY = tuple[str, str]
@@ -40,6 +50,15 @@ _SETTLE = (
 _PUT_DETAIL = update(mirrors).where(_THE_RECORD).values(detail=bindparam("new_detail"), detail_stamp=bindparam("new_stamp"))
 
 
+_PUT_MIRRORS = PutRows(
+    mirrors,
+    same=("connection", "side", "module"),
+    each=("id", "stamp", "hash", "content", "in_view"),
+    at_first={"is_open": True, "outcome": "", "reason": ""},
+    again=("stamp", "hash", "content", "in_view", "is_open", "deleted_at"),
+)
+
+
 class Mirrors(Database):
     def changed(self, connection: str, side: Side, module: str, hashes: Mapping[str, str]) -> set[str]:
         """Of these ids, those without a mirror that is not deleted, or with another hash."""
@@ -58,29 +77,23 @@ class Mirrors(Database):
         """
         last = {row.id: row for row in rows}
         with self.transaction():
-            self._write(
-                self._upsert(mirrors, ("stamp", "hash", "content", "in_view", "is_open", "deleted_at")),
-                [
-                    {
-                        "connection": connection,
-                        "side": side,
-                        "module": module,
-                        "id": row.id,
-                        "stamp": moment_text_or_none(row.stamp),
-                        "hash": row.hash,
-                        "content": row_text(row.row),
-                        "detail": None,
-                        "detail_stamp": None,
-                        "in_view": row.in_view,
-                        "is_open": True,
-                        "outcome": "",
-                        "reason": "",
-                        "deleted_at": None,
-                    }
-                    for row in last.values()
-                ],
+            self._put_rows(
+                _PUT_MIRRORS,
+                (connection, side, module),
+                [(row.id, moment_text_or_none(row.stamp), row.hash, row_text(row.row), row.in_view) for row in last.values()],
             )
             self.put_keys(connection, side, module, {row.id: row.keys for row in last.values() if row.keys is not None})
+
+    def put_list(self, connection: str, side: Side, module: str, rows: pd.DataFrame) -> None:
+        """`put_mirrors` of a read's rows, whose keys stay as they are: columns as ports.Ledger.put_read has them."""
+        values = (
+            rows["id"].tolist(),
+            moment_texts(rows["stamp"]),
+            rows["hash"].tolist(),
+            [text_of_json(content) for content in rows["content"].tolist()],
+            rows["in_view"].tolist(),
+        )
+        self._put_rows(_PUT_MIRRORS, (connection, side, module), [*zip(*values, strict=True)])
 
     def put_keys(self, connection: str, side: Side, module: str, keys: Mapping[str, Sequence[_KEY]]) -> None:
         """Id → its (rule, value) keys, which replace those that it had; what is as it was is not written."""

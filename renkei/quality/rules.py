@@ -22,6 +22,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 import pandas as pd
+import pyarrow as pa
 from babel.numbers import is_currency
 from email_validator import EmailNotValidError, validate_email
 from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
@@ -70,6 +71,15 @@ def is_moment(value: Any) -> bool:
     return True
 
 
+def _all_moments(column: pd.Series[Any]) -> bool:
+    """Whether Arrow reads a time with its offset in every value, which it does much faster than one value at a time."""
+    try:
+        pa.array(column, pa.string()).cast(pa.timestamp("us", tz="UTC"))
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return False
+    return True
+
+
 def is_iso_date(value: Any) -> bool:
     """A day of the calendar as `2026-11-05`."""
     if not isinstance(value, str) or not _ISO_DATE.fullmatch(value):
@@ -102,7 +112,7 @@ def is_email_address(value: Any) -> bool:
 
 
 def _ask(column: pd.Series[Any], question: Callable[[Any], bool]) -> pd.Series[bool]:
-    answers = [(isinstance(value, str) and value == "") or question(value) for value in column]
+    answers = [(isinstance(value, str) and value == "") or question(value) for value in column.tolist()]
     return pd.Series(answers, index=column.index, dtype=bool)
 
 
@@ -131,6 +141,8 @@ class ColumnValuesMoments(ColumnMapMetricProvider):
 
     @column_condition_partial(engine=PandasExecutionEngine)
     def _pandas(cls, column: pd.Series[Any], **_: Any) -> pd.Series[bool]:
+        if _all_moments(column):
+            return pd.Series(True, index=column.index, dtype=bool)
         return _ask(column, is_moment)
 
 

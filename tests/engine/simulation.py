@@ -62,6 +62,11 @@ class MortalLedger:
             yield
         self._life.word()
 
+    async def put_read(self, *given: Any) -> None:
+        self._life.word()
+        await self._ledger.put_read(*given)
+        self._life.word()
+
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._ledger, name)
 

@@ -9,7 +9,7 @@ import pytest
 from company import Company
 
 from renkei.core.records import Page
-from renkei.engine.extract import _ahead
+from renkei.engine.extract import _ahead, _Reading, _stamps, _stored, stamp_of
 
 
 class Lists:
@@ -55,3 +55,39 @@ async def test_a_row_that_is_in_the_view_is_not_taken_for_one_outside_it(company
     await company.sync(entities=("customers",))
     mirrors = company.ledger.mirrors("demo", "crm", "Accounts", inside)
     assert [mirrors[one].in_view for one in inside] == [True, True, True]
+
+
+async def test_a_stamp_that_is_no_time_does_not_stop_the_read(company: Company) -> None:
+    """It is left to the arrival suite, which quarantines the row."""
+    sound = company.seed_crm("Accounts", Account_Name="Sound Ltd")
+    rows = [{"id": "1", "Modified_Time": "yesterday"}, {"id": "2", "Modified_Time": None}, company.crm()[sound]]
+    found = _stamps("crm", rows).to_pylist()
+    assert found[:2] == [None, None] and found[2] == stamp_of("crm", company.crm()[sound])
+
+
+@pytest.mark.parametrize("storing_fails", [False, True])
+async def test_a_read_that_fails_waits_for_what_is_being_stored(storing_fails: bool) -> None:
+    done = []
+
+    async def store() -> None:
+        await asyncio.sleep(0)
+        done.append(True)
+        if storing_fails:
+            raise OSError("the disk is full")
+
+    reading = _Reading("crm", "Accounts", None, True, known=False, asked=())
+    with pytest.raises(ConnectionError, match="the list broke off"):
+        async with _stored(reading):
+            reading.storing = asyncio.ensure_future(store())
+            raise ConnectionError("the list broke off")
+    assert done == [True]
+
+
+async def test_a_read_whose_rows_cannot_be_stored_fails() -> None:
+    async def store() -> None:
+        raise OSError("the disk is full")
+
+    reading = _Reading("crm", "Accounts", None, True, known=False, asked=())
+    with pytest.raises(OSError, match="the disk is full"):
+        async with _stored(reading):
+            reading.storing = asyncio.ensure_future(store())
