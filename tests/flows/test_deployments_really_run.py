@@ -8,15 +8,18 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -35,6 +38,8 @@ pytestmark = [pytest.mark.prefect, pytest.mark.timeout(400)]
 
 HOME = Path(__file__).parents[2]
 QUIET = {"crm": 0, "books": 0}
+ALERT_PASSWORD = "alert-5f0c1d7e9a3b4c2d"
+STORE_KEY = "q3vN0pLJ5z8m4xw2Yc7bT1sR6uKd9eHfGaVoXiZlWnE="
 ENDS = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
 
 
@@ -147,6 +152,8 @@ def deployed(
     for alias in ("NORTHCRM", "NORTHBOOKS"):  # two users own the two sides; the third connection has no credentials at all
         for name in ("client_id", "client_secret", "refresh_token"):
             environ[f"RENKEI_{alias}_{name.upper()}"] = getattr(north[0], name)
+    environ["RENKEI_ALERT_URL"] = f"json://alerts:{ALERT_PASSWORD}@127.0.0.1:{free_port()}"  # nobody is there
+    environ["RENKEI_STORE_KEY"] = STORE_KEY
     ledger = postgres_server.url(postgres_server.new_database())
     with up(folder, environ, port=free_port(), sandbox_port=port, ledger=ledger, say=lambda line: None) as here:
         made = Deployed(here, folder)
@@ -308,8 +315,32 @@ def test_the_next_slots_are_those_of_the_connections_crons_in_its_own_time(
     assert {one.hour for one in there} <= hours and {one.minute for one in there} == {0}
 
 
-def test_what_prefect_keeps_and_every_log_hold_no_credentials(deployed: Deployed, night: tuple[dict[str, Any], Run]) -> None:
-    secrets = [deployed.here.environ[f"RENKEI_DEMO_{name}"].encode() for name in ("CLIENT_SECRET", "REFRESH_TOKEN")]
-    files = [path for path in deployed.folder.rglob("*") if path.is_file() and path.name != "sandbox.log"]
-    assert any(path.name == "prefect.db" for path in files) and any(path.name == "worker.log" for path in files)
-    assert [path for path in files if any(one in path.read_bytes() for one in secrets)] == []
+def test_what_prefect_keeps_and_every_log_hold_no_secret_and_no_persons_address(
+    deployed: Deployed, north: tuple[World, str], night: tuple[dict[str, Any], Run]
+) -> None:
+    """Last in the file: flow runs that ended well, were held, failed and were skipped have left their logs, parameters, states
+    and artifacts by now, and their alerts could not be delivered."""
+    world, environ = north[0], deployed.here.environ
+    names = [one for one in environ if one.startswith("RENKEI_") and one.endswith(("_SECRET", "_TOKEN", "_STORE_KEY"))]
+    tokens = {*world.oauth.access_tokens, *world.oauth.refresh_tokens}
+    secrets = {
+        *tokens,
+        *(environ[one] for one in names),
+        ALERT_PASSWORD,
+        urlsplit(environ["RENKEI_LEDGER_URL"]).password or ALERT_PASSWORD,
+    }
+    assert len(names) > 6 and any(token.value in secrets for token in world.oauth.access_tokens.values())
+    persons = deployed.ask("/_sandbox/state?side=crm&module=Contacts", at=deployed.here.sandbox)["records"]
+    addresses = {one[name] for one in persons for name in ("Email", "Mobile") if one.get(name)}
+    assert len(addresses) > 20
+    kept = [path for path in deployed.folder.rglob("*") if path.is_file() and path.name != "sandbox.log"]
+    said = {path.name: path.read_bytes() for path in kept if path.suffix == ".log" or path.name.startswith("prefect.db")}
+    assert {"prefect.db", "worker.log"} <= set(said)
+    database = sqlite3.connect(f"file:{deployed.folder / 'prefect' / 'prefect.db'}?mode=ro", uri=True)
+    with closing(database):
+        for table in ("log", "flow_run", "flow_run_state", "task_run", "task_run_state", "artifact", "deployment"):
+            said[table] = "\n".join(map(repr, database.execute(f"select * from {table}"))).encode()  # noqa: S608
+    assert b"runs show" in said["flow_run_state"] and b"Brake 'first_run'" in said["artifact"] and said["log"]
+    assert b"The alert did not arrive" in said["log"]
+    assert [(name, one[:6]) for name, text in said.items() for one in secrets | addresses if one.encode() in text] == []
+    assert [str(path) for path in kept if any(one.encode() in path.read_bytes() for one in secrets)] == []
