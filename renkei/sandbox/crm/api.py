@@ -121,6 +121,8 @@ ROUTES = (
     _route("POST", "{module}/{id}/Locking_Information__s", locks.lock, CREATE),
     _route("DELETE", "{module}/{id}/Locking_Information__s/{lock}", locks.unlock, DELETE),
     _route("GET", "{module}/{id}/{list}", related.listing, READ),
+    _route("PUT", "{module}/{id}/{list}", related.link, UPDATE, _batch_cost),
+    _route("DELETE", "{module}/{id}/{list}/{related}", related.unlink, UPDATE),
     _route("GET", "{module}/deleted/{id}/{list}", related.of_deleted, READ),
 )
 OWN_WORDS = frozenset(route.pattern[0] for route in ROUTES if route.pattern[0] != "{module}")

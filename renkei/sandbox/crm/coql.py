@@ -96,7 +96,7 @@ class _Run:
             table = self.state.tables[hop.lookup] if hop.type == "lookup" and hop.lookup else None
         fields = table.fields if table is not None else _USER_FIELDS
         found = ID if last == "id" else fields.get(last)
-        if found is None:
+        if found is None or found.type == "subform":
             raise _invalid("column given seems to be invalid", column_name=path)
         return found, hops, table
 

@@ -44,6 +44,8 @@ JSON_TYPES = {
     "layout": "jsonobject",
     "multiselectpicklist": "jsonarray",
     "text_array": "jsonarray",
+    "subform": "jsonarray",
+    "line_tax": "jsonarray",
 }
 
 
@@ -63,7 +65,7 @@ class Field:
     """One field of a module, as an administrator sees it.
 
     `length` in characters (digits for numbers); `decimal_place` for double and currency; `lookup` names the module a
-    lookup points at and `related_list` the list under which this module appears there.
+    lookup points at and `related_list` the list under which this module appears there; `rows`: the fields of a subform.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Field:
     choices: tuple[Choice, ...] = ()
     external: bool = False
     system: bool = False
+    rows: tuple[Field, ...] = ()
 
     @property
     def max_length(self) -> int:
@@ -149,6 +152,7 @@ LEAD_SOURCES = _choices(
     "Public Relations", "Sales Email Alias", "Seminar Partner", "Trade Show", "Web Download", "Web Research", "Chat",
 )  # fmt: skip
 
+UNSORTABLE = ("textarea", "text_array", "subform", "line_tax")
 BOOKS_ID = Field("renkei_books_id", label="renkei Books ID", length=50, unique=True, custom=True)
 
 SYSTEM_FIELDS = (
@@ -193,6 +197,25 @@ def _custom_head(label: str) -> tuple[Field, ...]:
 def _custom_text(length: int, names: str) -> tuple[Field, ...]:
     return tuple(Field(name, length=length, custom=True) for name in names.split())
 
+
+# What was sold with a deal (crm-v8.md section 7.3). Totals follow from the rest.
+DEAL_LINES = Field(
+    "Deal_Lines",
+    "subform",
+    "Lines",
+    custom=True,
+    rows=(
+        Field("Product_Name", "lookup", lookup="Products"),
+        Field("Description", "textarea", length=2000),
+        Field("Quantity", "double", decimal_place=3),
+        Field("List_Price", "currency", decimal_place=2),
+        Field("Discount", "currency", decimal_place=2),
+        Field("Line_Tax", "line_tax"),
+        Field("Total", "currency", decimal_place=2, read_only=True, virtual=True),
+        Field("Net_Total", "currency", decimal_place=2, read_only=True, virtual=True),
+        Field("Sequence_Number", "integer", read_only=True),
+    ),
+)
 
 STANDARD: dict[str, tuple[Field, ...]] = {
     "Accounts": (
@@ -272,6 +295,7 @@ STANDARD: dict[str, tuple[Field, ...]] = {
         Field("Next_Step", length=100),
         Field("Reason_For_Loss__s", "picklist", choices=_choices("Price", "Competition", "No Budget", "Timing")),
         Field("Description", "textarea"),
+        DEAL_LINES,
         BOOKS_ID,
     ),
     "Renkei_Receivables": (
@@ -348,6 +372,7 @@ def served(field: Field, id: str, modules: dict[str, str], profiles: list[dict[s
         "currency": {"precision": field.decimal_place, "rounding_option": "round_off"} if field.type == "currency" else {},
         "pick_list_values": [choice_json(choice, id, n) for n, choice in enumerate(field.choices, 1)],
         "lookup": _lookup_json(field, id, modules),
+        "subform": {"module": field.name, "id": subform_id(id)} if field.type == "subform" else None,
         "auto_number": {},
         "formula": {},
         "textarea": {"type": "large"} if field.type == "textarea" else None,
@@ -362,8 +387,8 @@ def served(field: Field, id: str, modules: dict[str, str], profiles: list[dict[s
         "view_type": {"view": True, "edit": writable, "quick_create": False, "create": writable},
         "mass_update": writable,
         "searchable": True,
-        "sortable": field.type not in ("textarea", "text_array"),
-        "filterable": field.type not in ("textarea", "text_array"),
+        "sortable": field.type not in UNSORTABLE,
+        "filterable": field.type not in UNSORTABLE,
         "created_source": "default",
         "display_type": -1,
         "ui_type": 1,
@@ -371,6 +396,11 @@ def served(field: Field, id: str, modules: dict[str, str], profiles: list[dict[s
         "history_tracking": None,
         "modified_time": None,
     }
+
+
+def subform_id(field_id: str) -> str:
+    """The id of the module that holds a subform's rows."""
+    return str(int(field_id) + 700_000_000)
 
 
 def choice_json(choice: Choice, field_id: str, number: int) -> dict[str, Any]:

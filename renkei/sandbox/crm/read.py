@@ -48,8 +48,8 @@ def one(call: Call) -> Answer:
     if record is None:
         return Answer(NO_CONTENT)
     wanted = asked_fields(call) if "fields" in call.params else [name for name in table.fields if name != "id"]
-    whole = rows(call, table, [record], wanted)[0]
-    extras = render.system_keys(call.state, record)
+    whole = rows(call, table, [record], wanted, subforms=True)[0]
+    extras = render.system_keys(call.state, table.module, record)
     if "fields" in call.params:
         extras = {key: value for key, value in extras.items() if key in wanted}
     return Answer(200, {"data": [{**whole, **extras}]}, rows=1)
@@ -157,12 +157,12 @@ def page_of(call: Call, table: Table, among: Collection[str] | None) -> Answer:
     return Answer(200, {"data": data, "info": info}, rows=len(data))
 
 
-def rows(call: Call, table: Table, records: list[Record], names: list[str]) -> list[dict[str, Any]]:
-    """Records as list and single reads show them: the named fields that exist, and `id`."""
+def rows(call: Call, table: Table, records: list[Record], names: list[str], *, subforms: bool = False) -> list[dict[str, Any]]:
+    """Records as list and single reads show them: the named fields that exist, and `id`. Only single reads show subforms."""
     columns = [
         (name, render.column(call.state, table.module, table.fields[name], call.zone, names=True))
         for name in names
-        if name in table.fields
+        if name in table.fields and (subforms or name not in table.subforms)
     ]
     return [{**{name: value(record) for name, value in columns}, "id": record["id"]} for record in records]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from renkei.sandbox.crm import org
+from renkei.sandbox.crm import org, subforms
 from renkei.sandbox.crm.fields import NAME_FIELD, Field
 from renkei.sandbox.crm.stamps import moved
 from renkei.sandbox.crm.table import Record
@@ -56,7 +56,7 @@ def plain(field: Field, state: CrmState, zone: ZoneInfo) -> bool:
     """True if the stored value goes out as it is."""
     if field.type == "datetime":
         return zone.key == state.world.zone.key
-    return field.type not in ("boolean", "text_array") and field.name not in ("Layout", "Record_Status__s")
+    return field.type not in ("boolean", "text_array", "subform") and field.name not in ("Layout", "Record_Status__s")
 
 
 def column(state: CrmState, module: str, field: Field, zone: ZoneInfo, *, names: bool) -> Column:
@@ -73,6 +73,9 @@ def column(state: CrmState, module: str, field: Field, zone: ZoneInfo, *, names:
         return lambda record: record.get(name) or []
     if field.type == "datetime" and zone.key != state.world.zone.key:
         return lambda record: None if record.get(name) is None else moved(record[name], zone)
+    if field.type == "subform":
+        inner = {one.name: column(state, module, one, zone, names=True) for one in field.rows}
+        return lambda record: subforms.shown(state, field, inner, record_name(state, module, record["id"]), record)
     if names and field.type == "ownerlookup":
         return lambda record: None if record.get(name) is None else user(state, record[name]["id"])
     if names and field.type == "lookup" and field.lookup is not None:
@@ -90,7 +93,7 @@ def _named_lookup(state: CrmState, target: str, name: str) -> Column:
     return lookup
 
 
-def system_keys(state: CrmState, record: Record) -> dict[str, Any]:
+def system_keys(state: CrmState, module: str, record: Record) -> dict[str, Any]:
     """The `$` keys of a single read (crm-v8.md section 3.2)."""
     return {
         "$currency_symbol": state.org["currency_symbol"],
@@ -103,7 +106,7 @@ def system_keys(state: CrmState, record: Record) -> dict[str, Any]:
         "$approval": {"delegate": False, "approve": False, "reject": False, "resubmit": False},
         "$process_flow": False,
         "$sharing_permission": "full_access",
-        "$has_more": {},
+        "$has_more": dict.fromkeys(state.tables[module].subforms, False),
         "$zia_visions": None,
         "$state": "save",
         "$orchestration": None,

@@ -7,7 +7,7 @@ from typing import Any
 from renkei.sandbox.crm import errors, related, render
 from renkei.sandbox.crm.call import NO_CONTENT, PER_PAGE, Answer, Call
 from renkei.sandbox.crm.errors import Refusal
-from renkei.sandbox.crm.fields import choice_json
+from renkei.sandbox.crm.fields import Field, choice_json
 from renkei.sandbox.crm.fields import served as served_field
 from renkei.sandbox.crm.org import ADMINISTRATOR, fixed_id
 from renkei.sandbox.crm.state import RIGHTS, TABS, CrmState
@@ -95,6 +95,8 @@ def user(call: Call) -> Answer:
 def modules(call: Call) -> Answer:
     """GET /settings/modules."""
     rows = [_module(call.state, name) for name in call.state.tables]
+    held = (call.state.subform(name) for table in call.state.tables.values() for name in table.subforms)
+    rows += [_subform_module(call.state, one) for one in held if one is not None]
     return Answer(200, {"modules": rows}, rows=len(rows))
 
 
@@ -104,6 +106,9 @@ def module(call: Call) -> Answer:
     for name, id in call.state.module_ids.items():
         if wanted in (name, id):
             return Answer(200, {"modules": [_module(call.state, name)]}, rows=1)
+    subform = call.state.subform(wanted)
+    if subform is not None:
+        return Answer(200, {"modules": [_subform_module(call.state, subform)]}, rows=1)
     raise errors.invalid_module(2)
 
 
@@ -151,6 +156,23 @@ def _module(state: CrmState, name: str) -> dict[str, Any]:
     }
 
 
+def _subform_module(state: CrmState, subform: tuple[str, Field, str]) -> dict[str, Any]:
+    """The module that holds the rows of a subform: nobody sees it beside its parent."""
+    parent, field, id = subform
+    return {
+        **_module(state, parent),
+        "api_name": field.name,
+        "module_name": field.name,
+        **dict.fromkeys(("singular_label", "plural_label", "actual_singular_label", "actual_plural_label"), field.label),
+        "id": id,
+        "generated_type": "subform",
+        "show_as_tab": False,
+        "quick_create": False,
+        "global_search_supported": False,
+        "parent_module": {"api_name": parent, "id": state.module_ids[parent]},
+    }
+
+
 def asked_module(call: Call) -> Table:
     """The module named by the `module` parameter."""
     name = call.params.get("module")
@@ -172,11 +194,20 @@ def _fields(state: CrmState, table: Table) -> list[dict[str, Any]]:
 
 def fields(call: Call) -> Answer:
     """GET /settings/fields?module=...: every field of a module, all layouts together; `type=unused` gives none."""
-    table = asked_module(call)
+    subform = call.state.subform(call.params.get("module", ""))
+    rows = _fields(call.state, asked_module(call)) if subform is None else _rows_fields(call.state, subform)
     if call.one_of("type", "all", "all", "used", "unused") == "unused":
         return Answer(NO_CONTENT)
-    rows = _fields(call.state, table)
     return Answer(200, {"fields": rows}, rows=len(rows))
+
+
+def _rows_fields(state: CrmState, subform: tuple[str, Field, str]) -> list[dict[str, Any]]:
+    """The fields of a subform's rows."""
+    profiles, first = list(state.profiles.values()), int(subform[2])
+    return [
+        served_field(field, str(first + 2 * number), state.module_ids, profiles)
+        for number, field in enumerate(subform[1].rows, 1)
+    ]
 
 
 def field(call: Call) -> Answer:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from renkei.sandbox.crm import org
+from renkei.sandbox.crm import org, subforms
 from renkei.sandbox.crm.budget import Budget
 from renkei.sandbox.crm.fields import (
     CURRENCY_NAMES,
@@ -20,6 +20,7 @@ from renkei.sandbox.crm.fields import (
     currency_fields,
     made_module_fields,
     module_fields,
+    subform_id,
 )
 from renkei.sandbox.crm.stamps import epoch, stamp
 from renkei.sandbox.crm.table import Deleted, Record, Table, View
@@ -82,10 +83,13 @@ class CrmState:
         self.refuses_unknown_choices = True
         # Whether taking a record out of the recycle bin moves its Modified_Time.
         self.restore_touches = False
+        # Whether relating products to a deal moves the deal's Modified_Time (undocumented).
+        self.links_touch = True
         self.locks: dict[str, dict[str, Any]] = {}
         self.variables: list[dict[str, Any]] = []
         self.tags: dict[str, dict[str, Any]] = {}
         self.page_tokens: dict[str, PageToken] = {}
+        self.deal_products: dict[str, dict[str, None]] = {}  # products related to deals, beside the subform
         self.counts: dict[tuple[str, ...], tuple[int, int]] = {}
         self.writes: list[WriteRow] = []
         for name in MODULES:
@@ -174,6 +178,7 @@ class CrmState:
         record.update((key, self._stored(table, key, value)) for key, value in values.items() if value is not None)
         if not record["id"]:
             record["id"] = self.world.new_id("crm")
+        self._merge_rows(table, {}, record)
         if len(record["id"]) != 19 or not record["id"].isdigit():
             raise ValueError(f"a CRM record id has 19 digits: {record['id']!r}")
         if record["id"] in table.records:
@@ -194,6 +199,7 @@ class CrmState:
         changes = {key: self._stored(table, key, value) for key, value in values.items()}
         changes.setdefault("Modified_Time", self.now_stamp())
         changes.setdefault("Modified_By", {"id": by})
+        self._merge_rows(table, table.records[id], changes)
         if module in ("Contacts", "Deals"):
             merged = {**table.records[id], **changes}
             self._derive(module, merged)
@@ -201,6 +207,16 @@ class CrmState:
                 if key in merged:
                     changes[key] = merged[key]
         table.update(id, changes)
+
+    def links_changed(self, deal: str, *, by: str) -> None:
+        """Moves the Modified_Time of a deal whose related products changed, where `links_touch`."""
+        if self.links_touch:
+            self.update("Deals", deal, {}, by=by)
+
+    def relate(self, deal: str, products: Iterable[str]) -> None:
+        """A person relates products to a deal, beside those that are related already."""
+        self.deal_products.setdefault(deal, {}).update(dict.fromkeys(products))
+        self.links_changed(deal, by=self.human_user["id"])
 
     def delete(self, module: str, id: str, *, by: str | None = None) -> None:
         """Moves a record to the recycle bin. KeyError if it does not exist."""
@@ -311,6 +327,29 @@ class CrmState:
     def _stored_time(self, value: datetime | str) -> str:
         at = datetime.fromisoformat(value) if isinstance(value, str) else value
         return stamp(at if at.tzinfo else at.replace(tzinfo=self.world.zone), self.world.zone)
+
+    def _merge_rows(self, table: Table, before: Mapping[str, Any], changes: Record) -> None:
+        """Puts the rows that are written into a subform among those that are there."""
+        for name in table.subforms:
+            if name in changes:
+                given = changes[name]
+                rows = None if given is None else [self._row(table.fields[name], row) for row in given]
+                changes[name] = subforms.merged(before.get(name) or (), rows, lambda: self.world.new_id("crm"))
+
+    def _row(self, field: Field, row: Mapping[str, Any]) -> Record:
+        lookups = {one.name for one in field.rows if one.type == "lookup"}
+        return {
+            key: {"id": value["id"]} if key in lookups and isinstance(value, dict) else value
+            for key, value in row.items()
+            if value is not None or key == subforms.DELETE
+        }
+
+    def subform(self, name: str) -> tuple[str, Field, str] | None:
+        """The module that a subform belongs to, its field and the id of its own module; None for no subform."""
+        for module, table in self.tables.items():
+            if name in table.subforms:
+                return module, table.fields[name], subform_id(self.field_id(module, list(table.fields).index(name)))
+        return None
 
     def _derive(self, module: str, record: Record) -> None:
         if module == "Contacts":

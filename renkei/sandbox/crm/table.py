@@ -57,6 +57,7 @@ class Table:
         """Takes a new field list and rebuilds the indexes that hang on it."""
         self.fields = fields
         self.lookups = tuple(f.name for f in fields.values() if f.type == "lookup")
+        self.subforms = tuple(f.name for f in fields.values() if f.type == "subform")
         self.uniques = tuple(f.name for f in fields.values() if f.unique or f.external)
         self._unique = {name: {} for name in self.uniques}
         self._parents = {name: {} for name in self.lookups}

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from renkei.sandbox.crm import subforms
 from renkei.sandbox.crm.errors import Body, Refusal
 from renkei.sandbox.crm.fields import Field
 from renkei.sandbox.crm.stamps import stamp
@@ -48,6 +49,8 @@ class Checker:
             "lookup": self._lookup,
             "ownerlookup": self._owner,
             "text_array": self._tags,
+            "subform": self._subform,
+            "line_tax": self._line_tax,
         }
 
     def values(self, element: Mapping[str, Any], number: int, *, creating: bool) -> Record:
@@ -205,6 +208,38 @@ class Checker:
         if not isinstance(value, list) or not all(isinstance(tag, dict) and "name" in tag for tag in value):
             raise _wrong_type("jsonarray", at)
         return [self.state.tag(str(tag["name"])) for tag in value]
+
+    def _subform(self, field: Field, value: Any, at: Place) -> list[Record]:
+        """Rows as written: their ids and `_delete` as they are, what the subform does not have left out."""
+        if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+            raise _wrong_type("jsonarray", at)
+        known = {one.name: one for one in field.rows if not one.read_only}
+        return [
+            {
+                **{key: row[key] for key in ("id", subforms.DELETE) if key in row},
+                **{
+                    name: self._value(known[name], given, (name, f"{at[1]}[{number}].{name}"))
+                    for name, given in row.items()
+                    if name in known
+                },
+            }
+            for number, row in enumerate(value)
+        ]
+
+    def _line_tax(self, field: Field, value: Any, at: Place) -> list[dict[str, Any]]:
+        rows: list[Any] = value if isinstance(value, list) else [None]
+        if not all(isinstance(row, dict) and isinstance(row.get("percentage"), int | float) and row.get("name") for row in rows):
+            raise _wrong_type("jsonarray", at)
+        return [{"name": str(row["name"]), "percentage": row["percentage"]} for row in rows]
+
+    def rows(self, values: Record, number: int, record: Record) -> None:
+        """Refuses rows of subforms whose id is none of the record's own."""
+        for name in self.table.subforms:
+            known = {row["id"] for row in record.get(name) or ()}
+            for place, row in enumerate(values.get(name) or ()):
+                if row.get("id") is not None and str(row["id"]) not in known:
+                    details = {"api_name": "id", "json_path": f"$.data[{number}].{name}[{place}].id"}
+                    raise Refusal("INVALID_DATA", "the id given seems to be invalid", details)
 
 
 def place(field: Field, number: int) -> Place:

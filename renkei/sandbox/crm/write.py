@@ -115,6 +115,7 @@ def delete_one(call: Call) -> Answer:
 def _insert(call: Call, table: Table, checker: Checker, number: int, item: Body) -> Body:
     values = checker.values(item, number, creating=True)
     checker.unique(values, number, None)
+    checker.rows(values, number, {})
     id = call.state.insert(table.module, values, by=call.user["id"])
     details = {**_stamps(call, table.records[id]), "$approval_state": "approved"}
     return batch.success("record added", details)
@@ -128,6 +129,7 @@ def _update(call: Call, table: Table, checker: Checker, number: int, item: Body,
     _refuse_locked(record)
     values = checker.values(item, number, creating=False)
     checker.unique(values, number, id)
+    checker.rows(values, number, record)
     if table.module == "Deals" and "Stage" in values and "Probability" not in values:
         values["Probability"] = None
     call.state.update(table.module, id, values, by=call.user["id"])

@@ -41,6 +41,7 @@ DIFFERENCES: dict[tuple[str, str, str, str], str] = {
     ("org.json", "Org", "type", OTHER): "capitalised in the file, `production` in Zoho's samples (crm-v8.md section 8)",
     ("users.json", "users", "time_zone", OTHER): "an object in the file, a zone name in Zoho's samples",
     ("modules.json", "modules", "", PART): ALL_REQUIRED,
+    ("modules.json", "modules", "generated_type", OTHER): "the file leaves `subform` out (crm-v8.md section 8)",
     ("modules.json", "Invalid_Data", "details", OTHER): "three shapes of which exactly one must fit, and none has required keys",
     ("fields.json", "fields", "", PART): ALL_REQUIRED,
     ("fields.json", "fields", "crypt", NULL): NO_NULL,
@@ -136,6 +137,14 @@ def answers(world: World, api: Api) -> Answers:
     keep("one", api.crm("GET", f"Accounts/{first}"), 200, "record.json", "Response_Wrapper")
     related = api.crm("GET", f"Accounts/{first}/Contacts", params={"fields": "Last_Name"})
     keep("related", related, 200, "record.json", "Response_Wrapper")
+    [product] = crm.seed("Products", [{"Product_Name": "Tea"}])
+    line = {"Product_Name": {"id": product}, "Quantity": 2, "List_Price": 5}
+    [deal] = crm.seed("Deals", [{"Deal_Name": "Tea", "Stage": "Closed Won", "Deal_Lines": [line]}])
+    keep("deal with lines", api.crm("GET", f"Deals/{deal}"), 200, "record.json", "Response_Wrapper")
+    linked = api.crm("PUT", f"Deals/{deal}/Products", json={"data": [{"id": product}]}).json()["data"][0]
+    found["relation added"] = (linked, "related_records.json", "Success_Response")
+    subform = api.crm("GET", "settings/fields", params={"module": "Deal_Lines"})
+    keep("fields of a subform", subform, 200, "fields.json", "Response_Wrapper")
     keep("coql", api.coql("select Owner from Accounts where id is not null"), 200, "coql.json", "Response_Wrapper")
     wrong = {
         "coql, no such column": ("select Owner from Accounts where Nope = '1'", "Query_Exception"),
