@@ -82,7 +82,7 @@ def connect(
     _free(path, force)
     center = _one_of("--data-center", data_center, "Data centre", tuple(DATA_CENTERS))
     if modules is None and _dialogue():
-        modules = cast(Any, _one_of("--modules", None, "Customers are", MODULES))
+        modules = cast(Any, _one_of("--modules", None, "Customers are", MODULES, "accounts"))
     alias = credentials or name.upper().replace("-", "_")
     addresses = tuple(one.strip() for one in hosts.split(",")) if hosts else ()
     if len(addresses) > 2:
@@ -311,11 +311,11 @@ def _dialogue() -> bool:
     return sys.stdin.isatty() and not Asked.as_json
 
 
-def _ask(option: str, value: str | None, words: str, *, hidden: bool = False) -> str:
+def _ask(option: str, value: str | None, words: str, *, hidden: bool = False, default: str | None = None) -> str:
     from renkei.core.errors import AskedWrongly
 
     if value is None and _dialogue():
-        value = typer.prompt(words, hide_input=hidden, err=True)
+        value = typer.prompt(words, default, hide_input=hidden, err=True)
     if not value or not value.strip():
         raise AskedWrongly(f"{option} is missing.", fix=f"Say {option}.")
     return value.strip()
@@ -343,21 +343,23 @@ def _matching(option: str, value: str | None, words: str, pattern: str) -> str:
     return _right(option, value, words, lambda answer: answer if re.fullmatch(pattern, answer) else None, fault)
 
 
-def _one_of(option: str, value: str | None, words: str, allowed: tuple[str, ...]) -> str:
+def _one_of(option: str, value: str | None, words: str, allowed: tuple[str, ...], default: str | None = None) -> str:
     fault = f"is none of {', '.join(allowed)}."
 
     def found(answer: str) -> str | None:
         return answer.lower() if answer.lower() in allowed else None
 
-    return _right(option, value, f"{words} ({', '.join(allowed)})", found, fault)
+    return _right(option, value, f"{words} ({', '.join(allowed)})", found, fault, default)
 
 
-def _right(option: str, value: str | None, words: str, read: Callable[[str], str | None], fault: str) -> str:
+def _right(
+    option: str, value: str | None, words: str, read: Callable[[str], str | None], fault: str, default: str | None = None
+) -> str:
     """The answer as it is understood. A wrong option is refused; whoever is asked is asked again."""
     from renkei.core.errors import AskedWrongly
 
     while True:
-        answer = _ask(option, value, words)
+        answer = _ask(option, value, words, default=default)
         found = read(answer)
         if found is not None:
             return found

@@ -86,7 +86,8 @@ def way_out(error: RenkeiError, edition: Edition, modules: CustomerModules, spen
             fix = "Connect again."
         case _:
             fix = error.fix
-    return f"{fix} The grant code is used up: the next time needs a new one.".strip() if spent else fix
+    ended = fix if not fix or fix.endswith((".", "!", "?")) else f"{fix}."
+    return f"{ended} The grant code is used up: the next time needs a new one.".strip() if spent else fix
 
 
 def listed(found: Sequence[Organization]) -> str:

@@ -232,7 +232,7 @@ def test_the_dialogue_asks_again_where_an_answer_will_not_do(place: Place) -> No
     }  # fmt: skip
     words = place.flags(name=None, data_center=None, edition=None, organization=None)
     code, shown = typed_at_a_terminal(place, answers, *words, "--no-plan")
-    assert code == 0, shown
+    assert code == 0 and b"accounts_and_contacts) [accounts]: " in shown, shown
     for wrong in (b"'book' is none of", b"'Kita Trading' will not do", b"'people' is none of", b"60012345679 is not among"):
         assert wrong in shown
     assert place.file()["books"]["edition"] == "books"
@@ -440,7 +440,8 @@ def test_no_scope_of_the_crm_at_all(place: Place) -> None:
 def test_every_scope_that_is_missing_is_told_at_once(place: Place) -> None:
     scopes = [one for one in CRM if one != "ZohoCRM.settings.fields.READ"]
     place.code = place.world.oauth.issue_code((*scopes, "ZohoCRM.modules.accounts.ALL", "ZohoBooks.fullaccess.all"), place.user())
-    place.refused("ZohoCRM.modules.products.ALL", "ZohoCRM.settings.fields.READ", "Nothing was stored", code=3)
+    said = place.refused("ZohoCRM.modules.products.ALL", "ZohoCRM.settings.fields.READ", "Nothing was stored", code=3)
+    assert "READ. The grant code is used up" in said
 
 
 def test_several_organisations_and_none_named(place: Place) -> None:
