@@ -64,7 +64,7 @@ def _entities(chosen: list[str] | None) -> tuple[str, ...]:
 
 
 def plan(
-    entities: Annotated[list[str] | None, typer.Argument(help="customers, products, summaries; or: show FILE")] = None,
+    entities: Annotated[list[str] | None, typer.Argument(help="customers, products, documents, summaries; or: show FILE")] = None,
     full: Annotated[bool, typer.Option(help="Compare every record.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the plan there too.")] = None,
     show_personal: ShowPersonal = False,
@@ -125,9 +125,9 @@ def apply(
 
 
 def sync(
-    entities: Annotated[list[str] | None, typer.Argument(help="customers, products, summaries")] = None,
+    entities: Annotated[list[str] | None, typer.Argument(help="customers, products, documents, summaries")] = None,
     full: Annotated[bool, typer.Option(help="Compare every record, as the nightly run does.")] = False,
-    only: Annotated[list[str] | None, typer.Option(help="Only this record and its partner: crm:Accounts:ID …")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only this record, its partner and what is published of it.")] = None,
     environment: Environment = None,
 ) -> None:
     """Plan, brakes, load and record."""
@@ -137,8 +137,8 @@ def sync(
 
 
 def publish(environment: Environment = None) -> None:
-    """Publish what customers owe to the CRM, compared with every invoice; no customer or product is written."""
-    report = _run(entities=("summaries",), full=True, kind="publish", environment=environment or "")
+    """Publish documents and what customers owe to the CRM, compared with every document; no customer or product is written."""
+    report = _run(entities=("documents", "summaries"), full=True, kind="publish", environment=environment or "")
     show(report.json(), "\n".join(run_lines(report.json())))
     raise typer.Exit(report.exit_code)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from renkei.connectors.http import Client, Kind, Reply
 from renkei.core.connection import Edition
@@ -15,6 +15,7 @@ from renkei.core.errors import (
     ConnectionRefused,
     CredentialsRefused,
     FieldMissing,
+    ModuleOff,
     RenkeiError,
     ScopeMissing,
     Unreachable,
@@ -48,8 +49,11 @@ MODULES: Mapping[str, _Module] = {
         "contacts", "contact", "contact_id", "created_time", {"contact_type": "customer", "filter_by": "Status.All"}
     ),
     "items": _Module("items", "item", "item_id", "name", {"filter_by": "Status.All"}),
+    "estimates": _Module("estimates", "estimate", "estimate_id", "created_time", {}),
+    "salesorders": _Module("salesorders", "salesorder", "salesorder_id", "created_time", {}),
     "invoices": _Module("invoices", "invoice", "invoice_id", "created_time", {}),
 }
+MODIFIED_FILTER = ("salesorders", "invoices")  # documented for these (section 4.4), not for estimates
 
 
 class ZohoBooks:
@@ -104,8 +108,7 @@ class ZohoBooks:
     async def offers(self, path: str) -> bool:
         """Whether a list can be read: False where the edition has no such module (5), or it is switched off (110…)."""
         reply = await self._call("metadata", "GET", f"/{path}", {"page": "1", "per_page": "1"})
-        code = _code(reply)
-        if code == "5" or (code.startswith("110") and len(code) == 6):
+        if _is_off(reply):
             return False
         self._expect(reply)
         return True
@@ -197,6 +200,17 @@ class ZohoBooks:
         """By the documented filters zcrm_account_id and zcrm_contact_id (section 6.7). Rows do not show the id: read them."""
         params = {**MODULES["contacts"].filters, "per_page": str(PAGE_ROWS), ID_FIELDS[crm.module]: _check_id(crm.id)}
         return [str(row["contact_id"]) for row in _rows(await self._get("read", "/contacts", params), "contacts")]
+
+    async def documents_of(self, module: str, field: Literal["customer_id", "zcrm_potential_id"], value: str) -> list[Row]:
+        """By the documented filters (section 4.3). A row of another one is dropped, whatever the server matched."""
+        spec, found, number, more = _module(module), dict[str, Row](), 1, True
+        params = {**spec.filters, "sort_column": spec.stable, "sort_order": "A", field: _check_id(value)}
+        while more:
+            paged = {**params, "page": str(number), "per_page": str(PAGE_ROWS)}
+            reply = await self._get("read", f"/{spec.path}", paged)
+            found |= {str(row[spec.id]): row for row in _rows(reply, spec.path) if str(row.get(field)) == value}
+            number, more = number + 1, _has_more(reply)
+        return list(found.values())
 
     # writing
 
@@ -307,6 +321,8 @@ class ZohoBooks:
         code, words = _code(reply), str(reply.content.get("message", ""))
         if code == "0" and reply.status < 300:
             return
+        if _is_off(reply):
+            raise ModuleOff("books", f"{words} ({code}, HTTP {reply.status}).")
         if code == "2" or code == "37":
             raise Bug(f"books: {words} ({code}).", expected="a request that Books accepts")
         raise ConnectionRefused("books", f"{words} ({code}, HTTP {reply.status}).")
@@ -317,13 +333,13 @@ class ZohoBooks:
         self, spec: _Module, since: datetime | None, scan: _Scan, *, backwards: bool
     ) -> AsyncIterator[tuple[list[Row], datetime]]:
         """One pass over the list. The pages that it took are left in `scan`."""
-        newest_first = spec.path == "contacts" and since is not None
+        newest_by = {"contacts": "last_modified_time", "estimates": "created_time"}.get(spec.path, "") if since else ""
         params = {**spec.filters, "per_page": str(PAGE_ROWS)}
-        if newest_first:
-            params |= {"sort_column": "last_modified_time", "sort_order": "D"}
+        if newest_by:
+            params |= {"sort_column": newest_by, "sort_order": "D"}
         else:
             params |= {"sort_column": spec.stable, "sort_order": "D" if backwards else "A"}
-        if spec.path == "invoices" and since is not None:
+        if spec.path in MODIFIED_FILTER and since is not None:
             # "after" for invoices (section 4.4), so one second earlier; httpx sends the + as %2B.
             params["last_modified_time"] = _moment(since - timedelta(seconds=1))
         scan.pages, more = 0, True
@@ -334,11 +350,11 @@ class ZohoBooks:
             if more and not listed:
                 raise Unreachable("books", f"{spec.path}: an empty page that says there is more.")
             rows = [row for row in listed if row.get("contact_type", "customer") == "customer"]
-            if since is not None and spec.path == "invoices":
-                _assert_filtered(rows, since)
-            if newest_first:
-                rows = [row for row in rows if not _is_older(row, since)]
-                more = more and not any(_is_older(row, since) for row in listed)
+            if since is not None and spec.path in MODIFIED_FILTER:
+                _assert_filtered(spec, rows, since)
+            if newest_by:
+                rows = [row for row in rows if not _is_older(row, since, newest_by)]
+                more = more and not any(_is_older(row, since, newest_by) for row in listed)
             yield rows, reply.served_at
 
     # ------------------------------------------------------------------------------------------- inside: writing
@@ -397,6 +413,12 @@ def _module(name: str) -> _Module:
     return MODULES[name]
 
 
+def _is_off(reply: Reply) -> bool:
+    """The edition has no such module (5), or the organisation switched it off (110…)."""
+    code = _code(reply)
+    return code == "5" or (code.startswith("110") and len(code) == 6)
+
+
 def _code(reply: Reply) -> str:
     return str(reply.content.get("code", ""))
 
@@ -424,17 +446,18 @@ def _stamp(row: Mapping[str, Any]) -> datetime | None:
     return parse_time(str(text)) if text else None
 
 
-def _is_older(row: Mapping[str, Any], since: datetime | None) -> bool:
-    stamp = _stamp(row)
+def _is_older(row: Mapping[str, Any], since: datetime | None, column: str = "last_modified_time") -> bool:
+    text = row.get(column)
+    stamp = parse_time(str(text)) if text else None
     return since is not None and stamp is not None and stamp < since.replace(microsecond=0)
 
 
-def _assert_filtered(rows: Iterable[Row], since: datetime) -> None:
+def _assert_filtered(spec: _Module, rows: Iterable[Row], since: datetime) -> None:
     """Unknown parameters appear to be ignored: a filter that has no effect would read everything, every hour."""
     for row in rows:
         if _is_older(row, since - timedelta(seconds=1)):
             raise Bug(
-                f"books: invoice {row.get('invoice_id')} of {row.get('last_modified_time')} came although only those after "
+                f"books: {spec.one} {row.get(spec.id)} of {row.get('last_modified_time')} came although only those after "
                 f"{_moment(since)} were asked for.",
                 expected="the filter last_modified_time to be honoured (books-v3.md section 4.4)",
             )

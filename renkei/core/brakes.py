@@ -56,7 +56,7 @@ def brakes(
     for item in plan.lists:
         if item.complete and item.rows == 0 and known.get((item.side, item.module), 0) > 0:
             stop("side_empty", [f"{item.side} {item.module}"], f"{known[(item.side, item.module)]} records were known there")
-    if plan.entity == "summaries":  # published rows know only an empty side and sums that moved
+    if plan.entity in ("documents", "summaries"):  # published rows know only an empty side and sums that moved
         for currency, (before, after) in sorted(plan.facts.get("balances", {}).items()):
             if limits.sums_share is not None and before > 0 and abs(after - before) > Decimal(str(limits.sums_share)) * before:
                 limit = f"the published balance moves by at most {limits.sums_share:.0%}"

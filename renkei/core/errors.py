@@ -18,6 +18,7 @@
     │ ├ WrongEdition         a token of the other edition
     │ ├ WrongEnvironment     production or sandbox is not what was declared or named
     │ ├ WrongDataCenter      the token was issued elsewhere
+    │ ├ ModuleOff            the organisation does not use this module, or its edition has none
     │ └ FieldMissing         a field or module that renkei needs is not there
     ├ TryAgain            never left, or was told to wait   nothing was written
     │ ├ Throttled            429: per minute, in flight, credits, token refreshes
@@ -175,6 +176,10 @@ class ConnectionRefused(RenkeiError):
     def __init__(self, side: str, what: str, *, fix: str = "") -> None:
         self.side = side
         super().__init__(f"{side}: {what}", fix=fix)
+
+
+class ModuleOff(ConnectionRefused):
+    """Books has no such list: the edition lacks it, or the organisation switched it off."""
 
 
 class CredentialsRefused(ConnectionRefused):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Literal, Protocol
 
 import pandas as pd
 
@@ -40,6 +40,8 @@ from renkei.core.records import (
     Watermark,
 )
 from renkei.core.values import Ref, Side
+
+DocumentKey = Literal["customer", "id", "deal", "due"]
 
 
 class Clock(Protocol):
@@ -128,15 +130,17 @@ class Crm(System, Protocol):
 
 
 class Books(System, Protocol):
-    """Zoho Books v3 or Zoho Invoice v3 (books-v3.md). Modules: contacts, items, invoices."""
+    """Zoho Books v3 or Zoho Invoice v3 (books-v3.md). Modules: contacts, items, estimates, salesorders, invoices."""
 
     def read(self, module: str, *, since: datetime | None = None, verify: bool = False) -> AsyncIterator[Page]:
         """List rows, 200 a page; contacts are customers only; an id comes once, as it was when first seen.
 
         since=None     every row, by created time (items: by name)
-        since=T        contacts: newest first until a row is older than T; invoices: the server's filter; items: every row
+        since=T        contacts: newest first until a row is older than T; invoices and sales orders: the server's filter;
+                       estimates: those made since T, whose list knows no change; items: every row
         verify=True    a list of several pages is read a second time, backwards where it is read whole, for rows that slipped
                        to a page already read. That happens anyway when an id came twice, which shows that rows moved.
+        raises         ModuleOff where the organisation or its edition has no such list
         """
 
     async def get(self, module: str, record_id: str) -> Row | None:
@@ -147,6 +151,9 @@ class Books(System, Protocol):
 
     async def paired_customers(self, crm: Ref) -> list[str]:
         """Ids of the customers that Zoho's built-in integration paired with an account or contact of the CRM, at most 200."""
+
+    async def documents_of(self, module: str, field: Literal["customer_id", "zcrm_potential_id"], value: str) -> list[Row]:
+        """List rows of one customer's, or one CRM deal's, estimates, sales orders or invoices. ModuleOff as `read`."""
 
     async def put_by_key(self, module: str, key_field: str, key: str, body: Row) -> Answer:
         """Create once: PUT with the upsert headers; a record that already holds the key is updated instead."""
@@ -552,14 +559,13 @@ class Ledger(TokenStore, CallStore, Protocol):
 
     def remove_documents(self, connection: str, module: str, ids: Iterable[str]) -> None: ...
 
-    def documents(self, connection: str, module: str, customers: Iterable[str] | None = None) -> Iterator[list[DocumentRow]]:
-        """In chunks, ordered by customer."""
+    def documents(
+        self, connection: str, module: str, by: DocumentKey | None = None, values: Iterable[str] = ()
+    ) -> Iterator[list[DocumentRow]]:
+        """In chunks, ordered by customer and id. `by` with `values`: those of these customers, ids, deals or days due (ISO)."""
 
-    def customers_due(self, connection: str, module: str, days: Iterable[date]) -> set[str]:
-        """Customers with a document that was due on one of these days."""
-
-    def document_customers(self, connection: str, module: str, ids: Iterable[str]) -> dict[str, str]:
-        """document id → customer id."""
+    def documents_of_deals(self, connection: str, module: str, deals: Iterable[str] | None = None) -> Iterator[list[DocumentRow]]:
+        """In chunks, ordered by deal and id; those without a deal are left out. None: of all deals."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -388,7 +388,12 @@ class ConnectionState:
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
-    """An invoice's list row in typed columns, for sums. Amounts are in the document's own currency."""
+    """The list row of an estimate, sales order or invoice in typed columns, for sums and searches.
+
+    due        the day an invoice is due, an estimate expires, a sales order is to be shipped
+    balance    what is owed of an invoice; 0 of the others. Amounts are in the document's own currency
+    deal       the id of the CRM deal that it belongs to, or ""
+    """
 
     module: str
     id: str
@@ -402,3 +407,4 @@ class DocumentRow:
     balance: Decimal
     last_payment: date | None
     stamp: datetime | None
+    deal: str = ""

@@ -10,6 +10,7 @@ from typing import Any
 from renkei.core.commands import command
 
 SYSTEMS = {"crm": "the CRM", "books": "Books"}
+TIED = ("books", "published", "not_published")
 
 
 def run_lines(report: Mapping[str, Any]) -> list[str]:
@@ -30,20 +31,41 @@ def run_lines(report: Mapping[str, Any]) -> list[str]:
 
 
 def tie_out_lines(tied: Mapping[str, Any] | None) -> list[str]:
-    """Per currency what Books is owed, what of it the CRM shows, and what it does not show, by reason."""
+    """What Books has, what of it the CRM shows, and what it does not show, by reason: of documents by kind and currency, of what
+    is owed by currency."""
     if tied is None:
         return []
+    lines = _document_lines(tied) if "kinds" in tied else _owed_lines(tied)
+    return lines + [f"    UNEXPLAINED {line}" for line in tied["unexplained"]]
+
+
+def _document_lines(tied: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for kind, currencies in tied["kinds"].items():
+        for currency, sums in currencies.items():
+            books, shown, left = (
+                f"{sums[name]['count']} {words} ({sums[name]['total']})"
+                for name, words in zip(TIED, ("in Books", "published", "not published"), strict=True)
+            )
+            of = "" if tied["documents"] is None else " of the documents looked at"
+            lines.append(f"    {kind} {currency}: {books}{of} = {shown} + {left}")
+    reasons: dict[str, int] = {}
+    for row in tied["not_published"]:
+        reasons[row["reason"]] = reasons.get(row["reason"], 0) + row["count"]
+    return lines + [f"      not published, {reason}: {count} documents" for reason, count in sorted(reasons.items())]
+
+
+def _owed_lines(tied: Mapping[str, Any]) -> list[str]:
     lines = []
     for currency, sums in tied["currencies"].items():
-        owed = {name: sums[name]["balance"] for name in ("books", "published", "not_published")}
+        owed = {name: sums[name]["balance"] for name in TIED}
         parts = f"{owed['published']} published + {owed['not_published']} not published"
         of = "" if tied["customers"] is None else f" by the {tied['customers']} customers looked at"
         lines.append(f"    {currency}: {owed['books']} owed in Books{of} = {parts}")
     reasons: dict[str, int] = {}
     for row in tied["not_published"]:
         reasons[row["reason"]] = reasons.get(row["reason"], 0) + 1
-    lines += [f"      not published, {reason}: {count} customers" for reason, count in sorted(reasons.items())]
-    return lines + [f"    UNEXPLAINED {line}" for line in tied["unexplained"]]
+    return lines + [f"      not published, {reason}: {count} customers" for reason, count in sorted(reasons.items())]
 
 
 def brake_lines(report: Mapping[str, Any]) -> list[str]:

@@ -11,15 +11,18 @@ PRODUCTS = {"books": "ZohoBooks", "invoice": "ZohoInvoice"}
 
 
 def crm_scopes(spec: ConnectionSpec) -> tuple[str, ...]:
-    """Records of the modules that are synced or published; metadata, users, organisation and queries are only read."""
+    """Records of the modules that are synced or published; deals that documents name, metadata, users, organisation and queries
+    are only read."""
     modules = [*crm_modules(spec.customers.modules), "products"]
     if spec.deals != "none":
         modules.append("deals")
-    if spec.publish_summaries or spec.publish_documents:
+    publishes = spec.publish_summaries or spec.publish_documents
+    if publishes:
         modules.append("custom")
     settings = ("modules", "fields", "layouts", "custom_views", "currencies", "profiles")
     return (
         *(f"ZohoCRM.modules.{one}.ALL" for one in modules),
+        *(("ZohoCRM.modules.deals.READ",) if publishes and spec.deals == "none" else ()),
         *(f"ZohoCRM.settings.{one}.READ" for one in settings),
         "ZohoCRM.users.READ", "ZohoCRM.org.READ", "ZohoCRM.coql.READ",
     )  # fmt: skip

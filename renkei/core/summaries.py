@@ -12,39 +12,17 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from renkei.core.mapping import SummariesSpec
-from renkei.core.records import DocumentRow, Row
-from renkei.core.values import Ref, decimal_text, parse_time
+from renkei.core.published import COUNTS, NAME_LENGTH, days_overdue, status_on
+from renkei.core.records import DocumentRow
+from renkei.core.values import Ref, decimal_text
 
 NOT_COUNTED = frozenset({"draft", "void"})
-LOOKUPS = ("account", "contact", "deal")
 AMOUNTS = (
     "invoiced", "settled", "balance", "overdue", "age_current", "age_1_30", "age_31_60", "age_61_90", "age_over_90",
 )  # fmt: skip
-COUNTS = ("open_count", "overdue_count")
 BUCKETS = ((0, "age_current"), (30, "age_1_30"), (60, "age_31_60"), (90, "age_61_90"))
 # An invoice moves to another figure on the day after it was due, and after 30, 60 and 90 days more.
 STEPS = (1, 31, 61, 91)
-NAME_LENGTH = 120
-
-
-def document_of(row: Row) -> DocumentRow:
-    """An invoice's list row in types. ValueError or KeyError for a row that the arrival suite would have stopped."""
-    stamp = row.get("last_modified_time")
-    return DocumentRow(
-        module="invoices",
-        id=str(row["invoice_id"]),
-        number=str(row.get("invoice_number") or ""),
-        customer=str(row["customer_id"]),
-        currency=str(row["currency_code"]),
-        dated=_day(row.get("date")),
-        due=_day(row.get("due_date")),
-        status=str(row["status"]),
-        total=Decimal(str(row["total"])),
-        balance=Decimal(str(row["balance"])),
-        last_payment=_day(row.get("last_payment_date")),
-        stamp=parse_time(str(stamp)) if stamp else None,
-    )
 
 
 def counted(document: DocumentRow) -> bool:
@@ -52,15 +30,8 @@ def counted(document: DocumentRow) -> bool:
     return document.status not in NOT_COUNTED
 
 
-def days_overdue(document: DocumentRow, today: date) -> int:
-    """Days since it was due while something is owed; 0 for what is not due, paid or has no due date."""
-    if document.balance <= 0 or document.due is None:
-        return 0
-    return max((today - document.due).days, 0)
-
-
 def figures(documents: Iterable[DocumentRow], today: date) -> dict[str, dict[str, Any]]:
-    """Currency → figure → value (Decimal, int, date or text) over one customer's invoices; a currency without any is absent."""
+    """Currency → figure → value (Decimal, int, date or text) over a customer's or deal's invoices; no empty currency."""
     found: dict[str, dict[str, Any]] = {}
     newest: dict[str, DocumentRow] = {}
     for one in documents:
@@ -80,8 +51,9 @@ def figures(documents: Iterable[DocumentRow], today: date) -> dict[str, dict[str
         if one.currency not in newest or _order(one) > _order(newest[one.currency]):
             newest[one.currency] = one
     for currency, one in newest.items():
-        status = "overdue" if days_overdue(one, today) else "sent" if one.status == "overdue" else one.status
-        found[currency] |= {"last_invoice_number": one.number, "last_invoice_date": one.dated, "last_invoice_status": status}
+        found[currency] |= {
+            "last_invoice_number": one.number, "last_invoice_date": one.dated, "last_invoice_status": status_on(one, today),
+        }  # fmt: skip
     return found
 
 
@@ -105,57 +77,11 @@ def row_values(
         "name": f"{name} {currency}"[-NAME_LENGTH:],
         "account": crm.id if crm.module == "Accounts" else None,
         "contact": crm.id if crm.module == "Contacts" else None,
+        "deal": crm.id if crm.module == "Deals" else None,
         "connection": connection,
         "currency": currency,
         "as_of": as_of.replace(microsecond=0),
     }
-
-
-def payload(spec: SummariesSpec, values: Mapping[str, Any]) -> Row:
-    """Values as the CRM takes them."""
-    return {api: _raw(ours, values[ours]) for ours, api in spec.receivable_fields if ours in values}
-
-
-def differing(spec: SummariesSpec, row: Row, values: Mapping[str, Any]) -> list[str]:
-    """Our names whose published value is another; the as-of time never counts as a difference."""
-    return [
-        ours
-        for ours, api in spec.receivable_fields
-        if ours in values and ours != "as_of" and read(ours, row.get(api)) != _canonical(ours, values[ours])
-    ]
-
-
-def read(ours: str, raw: Any) -> Any:
-    """A published value as it compares."""
-    if raw is None or raw == "":
-        return None
-    if ours in LOOKUPS:
-        return str(raw["id"]) if isinstance(raw, Mapping) else str(raw)
-    if ours in AMOUNTS:
-        return Decimal(str(raw))
-    if ours in COUNTS:
-        return int(raw)
-    return str(raw)
-
-
-def _canonical(ours: str, value: Any) -> Any:
-    if isinstance(value, date):
-        return value.isoformat()
-    return None if value == "" else value
-
-
-def _raw(ours: str, value: Any) -> Any:
-    if ours in LOOKUPS:
-        return None if value is None else {"id": value}
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, (date, datetime)):
-        return value.isoformat()
-    return value
-
-
-def _day(text: Any) -> date | None:
-    return date.fromisoformat(str(text)) if text else None
 
 
 def _order(one: DocumentRow) -> tuple[date, int, str, str]:

@@ -10,40 +10,39 @@ import asyncio
 from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pandas as pd
 
-from renkei.core.errors import FieldMissing
+from renkei.core.errors import FieldMissing, ModuleOff
 from renkei.core.mapping import MappingSpec, get_path, map_frame
 from renkei.core.matching import keys_of
 from renkei.core.planning import ListRead
+from renkei.core.published import KINDS, add_up, document_of, parts_of, sums_of
 from renkei.core.records import Page, QuarantineRow, Row
-from renkei.core.summaries import document_of
 from renkei.core.values import MISSING, Ref, Side, parse_time, row_digest, row_json, text_digest, time_text
 from renkei.engine.work import (
     MOST_ABSENCES,
     OVERLAP,
     OVERLAP_ROWS,
+    PUBLISHED,
     EntityWork,
     Request,
     Rooms,
     World,
     account_of,
     books_id,
+    documents_read,
+    fields_of,
     lists_of,
     mapping_for,
     mappings_of,
+    published_modules,
 )
 
-# What decides of an invoice. Its list row also tells days from now until it is due, which move every night.
-INVOICE_PARTS = (
-    "last_modified_time", "invoice_number", "customer_id", "currency_code", "date", "due_date", "status", "total", "balance",
-    "last_payment_date",
-)  # fmt: skip
 CHUNK = 2000  # rows compared together, one row group of the raw copy: a page of the CRM, while the next one travels
 JUDGED = 10_000  # new or changed rows checked and stored together: bounds memory, amortises the checker's fixed cost
 
@@ -124,7 +123,7 @@ async def extract(rooms: Rooms, request: Request, world: World, work: EntityWork
             nothing is concluded from such a list, and the entity's run ends there.
     """
     if request.only:
-        await _extract_only(rooms, request, world, work, run)
+        await (_extract_documents if work.entity in PUBLISHED else _extract_only)(rooms, request, world, work, run)
         return
     for side, module in lists_of(rooms, work.entity):
         known = rooms.ledger.mirror_count(rooms.spec.name, side, module)
@@ -135,7 +134,13 @@ async def extract(rooms: Rooms, request: Request, world: World, work: EntityWork
                 f"{side} {module}: left unread, {known} rows are more than hourly_list_pages allow; nightly reads it"
             )
             continue
-        await read_list(rooms, request, world, work, run, side, module)
+        try:
+            await read_list(rooms, request, world, work, run, side, module)
+        except ModuleOff:
+            if module not in KINDS:
+                raise
+            work.lists.append(ListRead(side, module, False, 0, 0, None, None, None))
+            work.notes.append(f"{side} {module}: not in use in this organisation, so none are published")
 
 
 def _leave_unread(rooms: Rooms, work: EntityWork, side: Side, module: str, known: int) -> bool:
@@ -145,11 +150,18 @@ def _leave_unread(rooms: Rooms, work: EntityWork, side: Side, module: str, known
     return known > rooms.spec.budget.hourly_list_pages * 200
 
 
+def _reads_whole(rooms: Rooms, side: Side, module: str) -> bool:
+    """Books' estimates have no change filter either: up to the limit an hourly run reads them all, above it the new ones."""
+    if side != "books" or module != "estimates":
+        return False
+    return rooms.ledger.mirror_count(rooms.spec.name, side, module) <= rooms.spec.budget.hourly_list_pages * 200
+
+
 async def read_list(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str, side: Side, module: str) -> None:
     ledger, name = rooms.ledger, rooms.spec.name
     watermark, known = ledger.watermark(name, side, module, work.entity), ledger.mirror_count(name, side, module)
     since = None
-    if not work.full and watermark is not None and watermark.stamp is not None:
+    if not work.full and watermark is not None and watermark.stamp is not None and not _reads_whole(rooms, side, module):
         since = request.since or overlap_start(rooms, side, module, watermark.stamp)
     calls = rooms.crm.calls if side == "crm" else rooms.books.calls
     before = calls().get("read", 0)
@@ -192,16 +204,17 @@ def mark_gone(rooms: Rooms, side: Side, module: str, ids: Sequence[str]) -> None
 
 
 def overlap_start(rooms: Rooms, side: Side, module: str, newest: datetime) -> datetime:
-    """Where an incremental read begins: five minutes before the watermark, or as far back as one page reaches."""
+    """Where an incremental read begins: five minutes before the watermark, or as far back as one page reaches. Of a second in
+    which more rows changed than that, none is read again."""
     start = newest - OVERLAP
     deep = rooms.ledger.nth_newest_stamp(rooms.spec.name, side, module, OVERLAP_ROWS[side])
-    return max(start, deep) if deep is not None else start
+    return max(start, deep + timedelta(seconds=1)) if deep is not None else start
 
 
 def crm_fields(rooms: Rooms, world: World, module: str) -> list[str]:
-    """The CRM fields that the module's mappings, our key and the customer of a contact need; of receivables, all of ours."""
-    if module == rooms.summaries.receivables:
-        return sorted({rooms.summaries.key, *(name for _, name in rooms.summaries.receivable_fields)})
+    """The CRM fields that the module's mappings, our key and the customer of a contact need; of published rows, all of ours."""
+    if module in published_modules(rooms).values():
+        return sorted({rooms.summaries.key, *(name for _, name in fields_of(rooms, module))})
     fields: set[str] = {rooms.spec.crm_key}
     for mapping in world.mappings.values():
         if mapping.crm_module == module:
@@ -301,8 +314,8 @@ async def _take(
         reading.seen.add(row_id)
         reading.ids.append(row_id)
         reading.raw.append(row)
-        if reading.module == "invoices" and reading.complete:
-            _add_up(work, row)
+        if reading.module in KINDS and reading.complete:
+            _add_up(rooms, work, reading.module, row)
     reading.rows = len(reading.seen)
     if len(reading.ids) >= CHUNK:
         _compare(rooms, world, work, reading, snapshot)
@@ -311,10 +324,13 @@ async def _take(
     rooms.progress("extract", work.entity, reading.rows, None)
 
 
-def _add_up(work: EntityWork, row: Row) -> None:
-    """Add an invoice to the run's own sums of the list; one that cannot be read is quarantined later on."""
+def _add_up(rooms: Rooms, work: EntityWork, module: str, row: Row) -> None:
+    """Add a document to the run's own sums of the list; one that cannot be read is quarantined later on."""
     with suppress(KeyError, ValueError, ArithmeticError):
-        work.tally.add(document_of(row))
+        one = document_of(module, row, rooms.spec.books_key)
+        add_up(work.listed, (module, one.customer, one.currency), sums_of(one))
+        if module == "invoices":
+            work.tally.add(one)
 
 
 def _compare(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, snapshot: Snapshot) -> None:
@@ -370,8 +386,8 @@ def list_hashes(
             row_id: row_digest(["outside", text_digest(text)]) if row_id in outside else text_digest(text)
             for row_id, text in zip(ids, texts, strict=True)
         }
-    if module == "invoices":
-        matters = ([row.get(name) for name in INVOICE_PARTS] for row in rows)
+    if module in KINDS:
+        matters = (parts_of(module, row, rooms.spec.books_key) for row in rows)
     else:
         paths = _books_paths(rooms, world, module)
         matters = (_books_parts(row, paths) for row in rows)
@@ -427,11 +443,11 @@ def _arrival(side: Side, module: str) -> str:
 
 def _asked_columns(rooms: Rooms, side: Side, module: str) -> Sequence[str]:
     """What the arrival suite looks at; nothing of the rows that renkei itself writes, which the tie-out checks."""
-    return () if module == rooms.summaries.receivables else rooms.judge.columns(_arrival(side, module))
+    return () if module in published_modules(rooms).values() else rooms.judge.columns(_arrival(side, module))
 
 
 def _judge(rooms: Rooms, work: EntityWork, side: Side, module: str, frame: pd.DataFrame) -> None:
-    if frame.empty or module == rooms.summaries.receivables:
+    if frame.empty or module in published_modules(rooms).values():
         return
     suite = _arrival(side, module)
     judgement = rooms.judge.judge(suite, frame)
@@ -492,16 +508,53 @@ async def _extract_only(rooms: Rooms, request: Request, world: World, work: Enti
                 wanted.setdefault((one.side, one.module), set()).add(one.id)
     for (side, module), ids in sorted(wanted.items()):
         rows = await _fetch(rooms, world, side, module, sorted(ids))
-        reading = _Reading(side, module, None, complete=False, known=True, asked=_asked_columns(rooms, side, module))
-        path = rooms.data / "snapshots" / rooms.spec.name / run / f"{side}-{module}.parquet"
-        with Snapshot(path) as snapshot:
-            async with _stored(reading):
-                await _take(rooms, world, work, reading, Page(list(rows.values()), rooms.clock.now(), 1), snapshot, run)
-                _compare(rooms, world, work, reading, snapshot)
-                await _store(rooms, work, reading, run)
-        rooms.ledger.open_mirrors(rooms.spec.name, [Ref(side, module, row_id) for row_id in rows], side=side, module=module)
-        work.unchanged.pop((side, module), None)
+        await _take_some(rooms, world, work, side, module, rows, run)
         work.lists.append(ListRead(side, module, False, len(rows), len(rows), None, None, None))
+
+
+async def _take_some(
+    rooms: Rooms, world: World, work: EntityWork, side: Side, module: str, rows: dict[str, Row], run: str
+) -> None:
+    """Keep rows that were asked for by name; they count as changed."""
+    reading = _Reading(side, module, None, complete=False, known=True, asked=_asked_columns(rooms, side, module))
+    path = rooms.data / "snapshots" / rooms.spec.name / run / f"{side}-{module}.parquet"
+    with Snapshot(path) as snapshot:
+        async with _stored(reading):
+            await _take(rooms, world, work, reading, Page(list(rows.values()), rooms.clock.now(), 1), snapshot, run)
+            _compare(rooms, world, work, reading, snapshot)
+            await _store(rooms, work, reading, run)
+    rooms.ledger.open_mirrors(rooms.spec.name, [Ref(side, module, row_id) for row_id in rows], side=side, module=module)
+    work.unchanged.pop((side, module), None)
+
+
+async def _extract_documents(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> None:
+    """Read the documents of single customers and deals, and single documents: those that Books does not list are asked for one
+    by one, and one that is not there is gone. Our rows in the CRM are taken as they were seen last."""
+    ledger, name = rooms.ledger, rooms.spec.name
+    links = [link for ref in request.only if (link := ledger.link_of(name, ref))]
+    asked = {*request.only, *(link.books for link in links)}
+    owners: list[tuple[Literal["customer", "deal"], Literal["customer_id", "zcrm_potential_id"], set[str]]] = [
+        ("customer", "customer_id", {ref.id for ref in asked if (ref.side, ref.module) == ("books", "contacts")}),
+        ("deal", "zcrm_potential_id", {ref.id for ref in asked if (ref.side, ref.module) == ("crm", "Deals")}),
+    ]
+    for module in documents_read(rooms, work.entity):
+        rows: dict[str, Row] = {}
+        known = {ref.id for ref in asked if (ref.side, ref.module) == ("books", module)}
+        before = rooms.books.calls().get("read", 0)
+        try:
+            for column, field_name, ids in owners:
+                for one in sorted(ids):
+                    listed = await rooms.books.documents_of(module, field_name, one)
+                    rows |= {books_id(module, row): row for row in listed}
+                known |= {row.id for chunk in ledger.documents(name, module, column, ids) for row in chunk}
+            rows |= await _fetch(rooms, world, "books", module, sorted(known - rows.keys()))
+        except ModuleOff:
+            continue
+        mark_gone(rooms, "books", module, sorted(known - rows.keys()))
+        await _take_some(rooms, world, work, "books", module, rows, run)
+        work.chosen |= {Ref("books", module, row_id) for row_id in known | rows.keys()}
+        made = rooms.books.calls().get("read", 0) - before
+        work.lists.append(ListRead("books", module, False, len(rows), made, None, None, None))
 
 
 async def _fetch(rooms: Rooms, world: World, side: Side, module: str, ids: list[str]) -> dict[str, Row]:

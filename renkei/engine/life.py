@@ -15,19 +15,32 @@ from renkei.core.connection import ConnectionSpec, EntitySettings
 from renkei.core.errors import AnotherRun, AskedWrongly
 from renkei.core.mapping import Lookups
 from renkei.core.planning import Draft
-from renkei.core.records import Action, ConnectionState, ConnectionWord, Link, Organization, OutcomeRow
+from renkei.core.records import ConnectionState, ConnectionWord, Link, Organization, OutcomeRow
 from renkei.core.values import Ref
 from renkei.engine.acts import Act, reasoned
 from renkei.engine.apply import stored_plan, work_of
 from renkei.engine.environment import require_kind
 from renkei.engine.extract import read_list
-from renkei.engine.publish import holder_of
+from renkei.engine.publish import is_ours, removal
 from renkei.engine.recall import load
 from renkei.engine.resolve import freeze_entity
 from renkei.engine.sequence import ENGINE, Report, act, in_a_run
 from renkei.engine.standing import former_organization, require_connected, since
 from renkei.engine.survey import look, require_same_crm, world_of
-from renkei.engine.work import RESUMED, SWITCHED, SYNCED, EntityWork, Request, Rooms, World, lists_of, rules_hash
+from renkei.engine.work import (
+    PUBLISHED,
+    RESUMED,
+    SWITCHED,
+    SYNCED,
+    EntityWork,
+    Request,
+    Rooms,
+    World,
+    lists_of,
+    published_modules,
+    published_of,
+    rules_hash,
+)
 
 # ------------------------------------------------------------------------------------------------------ pause and resume
 
@@ -81,7 +94,7 @@ async def plan_withdrawal(rooms: Rooms, request: Request) -> Report:
         await ENGINE.recover(rooms, request, run)
         _alone(rooms, run)
         world = await _crm_alone(rooms)
-        works = [await _withdrawal(rooms, request, world, run)] if _publishes(rooms) else []
+        works = [await _withdrawal(rooms, request, world, run, entity) for entity in _published(rooms)]
         await act(rooms, planning, ENGINE, world, works, report)
 
     planning = replace(request, plan_only=True)
@@ -170,44 +183,41 @@ async def _crm_alone(rooms: Rooms) -> World:
     return World(crm, Organization(spec.organization, "", spec.time_zone, "", spec.edition), Lookups({}), {}, {})
 
 
-def _publishes(rooms: Rooms) -> bool:
-    """Whether rows of ours may be there: published now, or by an earlier setting."""
-    return rooms.spec.publish_summaries or bool(rooms.ledger.mirror_count(rooms.spec.name, "crm", rooms.summaries.receivables))
+def _published(rooms: Rooms) -> list[str]:
+    """The entities of which rows of ours may be there: published now, or by an earlier setting."""
+    modules, name = published_modules(rooms), rooms.spec.name
+    return [one for one in PUBLISHED if one in published_of(rooms.spec) or rooms.ledger.mirror_count(name, "crm", modules[one])]
 
 
-async def _withdrawal(rooms: Rooms, request: Request, world: World, run: str) -> EntityWork:
+async def _withdrawal(rooms: Rooms, request: Request, world: World, run: str, entity: str) -> EntityWork:
     """The plan that removes every published row of this connection, as the CRM shows them now."""
-    module = rooms.summaries.receivables
-    work = EntityWork("summaries", True, rules_hash(rooms, "summaries"), EntitySettings())
+    module = published_modules(rooms)[entity]
+    work = EntityWork(entity, True, rules_hash(rooms, entity), EntitySettings())
     work.facts = {"command": request.kind}
-    draft = work.draft = Draft("summaries")
+    draft = work.draft = Draft(entity)
     await read_list(rooms, request, world, work, run, "crm", module)
     work.lists = [replace(one, complete=False) for one in work.lists]  # it is no full read of the entity
     refs = [Ref("crm", module, row_id) for row_id in sorted(rooms.ledger.mirror_ids(rooms.spec.name, "crm", module))]
     load(rooms, world, work, refs, extracted=True)
     for ref in refs:
         known = work.known[ref]
-        if holder_of(rooms, known.raw) is None:
+        if is_ours(rooms, module, known.raw):
+            key = draft.act(removal(entity, ref, known.stamp, "withdrawn"))
+            draft.say(known, "removed", "withdrawn", actions=(key,))
+        else:
             draft.say(known, "skipped", "not_ours")
-            continue
-        key = draft.act(
-            Action(
-                key=f"summaries|remove|crm|{module}|{ref}", entity="summaries", mapping="summaries", verb="remove", side="crm",
-                module=module, target=ref, source=None, payload={"id": ref.id}, changes=(), reason="withdrawn",
-                stamp=known.stamp, calls=0.01, rank=(2, ref.id),
-            )
-        )  # fmt: skip
-        draft.say(known, "removed", "withdrawn", actions=(key,))
     work.plan = freeze_entity(work, draft)
     return work
 
 
 async def _still_published(rooms: Rooms) -> list[str]:
     """Ids of the rows of ours that the CRM shows now."""
-    if not _publishes(rooms):
-        return []
-    pages = rooms.crm.read(rooms.summaries.receivables, [rooms.summaries.key])
-    return [str(row["id"]) async for page in pages for row in page.rows if holder_of(rooms, row) is not None]
+    found = []
+    for entity in _published(rooms):
+        module = published_modules(rooms)[entity]
+        async for page in rooms.crm.read(module, [rooms.summaries.key]):
+            found += [str(row["id"]) for row in page.rows if is_ours(rooms, module, row)]
+    return found
 
 
 def _put_aside(

@@ -19,7 +19,7 @@ from renkei.core.records import Action, Agreement, Answer, Base, Intent, IntentS
 from renkei.core.values import Ref, Side, content_hash, time_text
 from renkei.engine.extract import stamp_of
 from renkei.engine.recall import the_chosen
-from renkei.engine.work import LOCK_TTL, EntityWork, Request, Rooms, World
+from renkei.engine.work import LOCK_TTL, PUBLISHED, EntityWork, Request, Rooms, World
 
 CALL_OF = {"create": "create", "remove": "remove"}  # every other verb is an update
 CHECK_AGAIN = 600.0  # seconds after which a long load looks once more for records that changed under it
@@ -352,7 +352,7 @@ def _confirm(loading: Loading, entries: Entries, action: Action, intent: str, pa
         loading.work.written[written.id] = answer.record
     if action.verb == "remove" and action.target is not None:
         entries.gone.append(action.target)
-    elif action.module == loading.rooms.summaries.receivables and written is not None:
+    elif action.entity in PUBLISHED and written is not None:
         loading.work.sent[written.id] = payload
     outcome = OUTCOME_OF.get(action.verb, "updated")
     entries.evidence.append(_evidence(loading, action, outcome, action.reason, payload, {"id": answer.id}, answer.id))

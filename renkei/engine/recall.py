@@ -23,7 +23,8 @@ async def recall(rooms: Rooms, request: Request, world: World, work: EntityWork,
     for side, module in modules:
         ids = rooms.ledger.open_ids(name, side, module)
         if request.only:
-            chosen = {ref.id for ref in the_chosen(rooms, request) if (ref.side, ref.module) == (side, module)}
+            wanted = the_chosen(rooms, request) | work.chosen
+            chosen = {ref.id for ref in wanted if (ref.side, ref.module) == (side, module)}
             ids = [row_id for row_id in ids if row_id in chosen]
         load(rooms, world, work, [Ref(side, module, row_id) for row_id in ids], extracted=True)
     if work.entity in SYNCED:

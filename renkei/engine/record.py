@@ -12,12 +12,14 @@ from renkei.core.planning import WORST, EntityPlan, project
 from renkei.core.ports import Settled
 from renkei.core.records import OUTCOMES, MirrorRow, OutcomeRow, Row, Verdict, Watermark
 from renkei.core.values import Ref, Side, row_json
-from renkei.engine.extract import keys_by_row, list_hashes, pages_of, stamp_of
+from renkei.engine import document_rows, receivables
+from renkei.engine.extract import crm_fields, keys_by_row, list_hashes, pages_of, stamp_of
 from renkei.engine.load import UNSEEN, Result, advanced
-from renkei.engine.publish import holder_keys, shows_what_was_sent, tie_out
+from renkei.engine.publish import own_keys, shows_what_was_sent
 from renkei.engine.resolve import take_details
-from renkei.engine.work import EntityWork, Request, Rooms, World, books_id
+from renkei.engine.work import EntityWork, Request, Rooms, World, books_id, published_modules
 
+TIE_OUTS = {"documents": document_rows.tie_out, "summaries": receivables.tie_out}
 GROUP = 1000  # records that one `unchanged` row of evidence speaks of
 
 
@@ -30,7 +32,7 @@ async def record(
     final = {verdict.record: _final(verdict, results) for verdict in plan.verdicts}
     undone = {verdict.record for verdict in plan.verdicts if final[verdict.record] != (verdict.outcome, verdict.reason)}
     try:
-        read_to = await _closing_read(rooms, world, work, plan, results, final)
+        read_to = await _closing_read(rooms, request, world, work, plan, results, final)
     except BudgetSpent:  # the next run reads the list from the same watermark and meets our writes there
         work.budget_ended, read_to = True, {}
     name, now = rooms.spec.name, rooms.clock.now()
@@ -63,7 +65,9 @@ async def record(
             newest = max(stamps, default=None)
             full_at = now if item.complete else before.full_at if before else None
             rooms.ledger.put_watermark(name, Watermark(item.side, item.module, plan.entity, newest, plan.rules, full_at), run)
-    tied = {"tie_out": tie_out(rooms, plan, results)} if "customers" in plan.facts and not work.braked else {}
+    tied = {}
+    if plan.entity in TIE_OUTS and "command" not in plan.facts and not work.braked:
+        tied = {"tie_out": TIE_OUTS[plan.entity](rooms, plan, results)}
     done = [action for action in plan.actions if action.payload and results.get(action.key, Result("failed", "")).outcome == ""]
     writes = {side: sum(1 for action in done if action.side == side) for side in ("crm", "books")}
     return {
@@ -123,6 +127,7 @@ def _keep_questions(rooms: Rooms, work: EntityWork, plan: EntityPlan, run: str, 
 
 async def _closing_read(
     rooms: Rooms,
+    request: Request,
     world: World,
     work: EntityWork,
     plan: EntityPlan,
@@ -130,12 +135,18 @@ async def _closing_read(
     final: Mapping[Ref, tuple[str, str]],
 ) -> dict[tuple[Side, str], datetime]:
     """Read each list written to once more. What shows our own write is quiet and gives the base; the rest stays open."""
-    lists: set[tuple[Side, str]] = set()
+    lists: dict[tuple[Side, str], list[str]] = {}
     for action in plan.actions:
-        if action.payload and results.get(action.key, Result("failed", "")).outcome == "":
-            lists.add((action.side, "contacts" if action.module == "contact_persons" else action.module))
+        result = results.get(action.key, Result("failed", ""))
+        if action.payload and result.outcome == "":
+            written = lists.setdefault((action.side, "contacts" if action.module == "contact_persons" else action.module), [])
+            written += [result.created] if result.created else [action.target.id] if action.target else []
     newest_of: dict[tuple[Side, str], datetime] = {}
-    for side, module in sorted(lists):
+    for (side, module), written in sorted(lists.items()):
+        if request.only and side == "crm":  # a single-record run has read no list from which it could go on
+            rows = await rooms.crm.get_many(module, written, crm_fields(rooms, world, module))
+            _take_echoes(rooms, world, work, side, module, list(rows.values()), final, outside=False)
+            continue
         since = next((item.newest for item in plan.lists if (item.side, item.module) == (side, module)), None)
         if side == "books":  # newest first, down to the watermark
             since = since or datetime.min.replace(tzinfo=rooms.clock.now().tzinfo)
@@ -200,7 +211,7 @@ def _take_echoes(
         mirror = mirrors.get(row_id)
         fresh.append(MirrorRow(row_id, stamp, hashes[row_id], row, tuple(keys.get(row_id, ())), not outside))
         if row_id in work.sent and side == "crm":
-            if shows_what_was_sent(rooms, row, work.sent[row_id]):
+            if shows_what_was_sent(rooms, module, row, work.sent[row_id]):
                 quiet.append(Ref(side, module, row_id))
             continue
         link = links.get(row_id)
@@ -220,8 +231,8 @@ def _take_echoes(
         elif side == "books" and stamp == base.books_stamp:
             quiet.append(Ref(side, module, row_id))
     ledger.put_mirrors(name, side, module, fresh, rooms.clock.now())
-    if module == rooms.summaries.receivables:
-        ledger.put_keys(name, side, module, {row_id: holder_keys(rooms, by_id[row_id]) for row_id in changed})
+    if module in published_modules(rooms).values():
+        ledger.put_keys(name, side, module, {row_id: own_keys(rooms, module, by_id[row_id]) for row_id in changed})
     ledger.put_bases(name, moved)
     # a record that waits for a person goes on waiting, although our own write moved its stamp
     said = {ref: final.get(ref, ("unchanged", "our own write")) for ref in quiet}

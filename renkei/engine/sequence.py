@@ -35,14 +35,18 @@ from renkei.engine.validate import validate_arrival
 from renkei.engine.work import (
     ANEW,
     LOCK_TTL,
+    PUBLISHED,
     SWITCHED,
     SYNCED,
     EntityWork,
     Request,
     Rooms,
     World,
+    document_kinds,
     entities_of,
     lists_of,
+    published_modules,
+    published_of,
     rules_hash,
     settings_of,
 )
@@ -107,7 +111,8 @@ async def run_sequence(rooms: Rooms, request: Request, stages: Stages = ENGINE) 
     if request.only and any(not entities_with(rooms, [ref]) for ref in request.only):
         raise AskedWrongly(
             f"{', '.join(map(str, request.only))}: not a record of what this connection syncs.",
-            fix="Write crm:Accounts:ID, crm:Contacts:ID, crm:Products:ID, books:contacts:ID or books:items:ID.",
+            fix="Write crm:Accounts:ID, crm:Contacts:ID, crm:Products:ID, crm:Deals:ID, books:contacts:ID, books:items:ID or "
+            "books:invoices:ID.",
         )
 
     async def body(report: Report, run: str) -> None:
@@ -115,7 +120,10 @@ async def run_sequence(rooms: Rooms, request: Request, stages: Stages = ENGINE) 
             await stages.recover(rooms, request, run)
         world = await stages.survey(rooms, request, run)
         works: list[EntityWork] = []
-        for entity in entities_with(rooms, request.only) if request.only else entities_of(rooms, request.entities):
+        chosen = entities_with(rooms, request.only) if request.only else entities_of(rooms, request.entities)
+        for entity in chosen:
+            if request.only and entity in PUBLISHED and _last_run(rooms, entity) is None:
+                continue  # what the CRM shows is not known before a batch has read it
             works.append(await _decide(rooms, request, stages, world, entity, run, works))
         await act(rooms, request, stages, world, works, report)
 
@@ -184,6 +192,15 @@ async def _decide(
                 rooms.ledger.open_mirrors(rooms.spec.name, None, side=side, module="contact_persons")
     work = EntityWork(entity, request.full or bool(stale or anew) or None in marks, rules, settings_of(rooms.spec, entity))
     work.earlier = {one.entity: one for one in before}
+    if request.only and entity in PUBLISHED:
+        work.full = False
+    if entity == "summaries" and not request.only:
+        documents = work.earlier.get("documents")
+        if documents is not None and documents.plan is None:
+            work.budget_ended = True
+            return work
+        # the run before ended between the two: nobody added up what it read
+        work.full = work.full or (documents is not None and _last_run(rooms, "documents") != _last_run(rooms, "summaries"))
     work.rebuilt = SWITCHED in anew or (None in marks and not rooms.ledger.has_written(rooms.spec.name))
     if stale and not request.full:
         work.notes.append(f"{entity}: full compare, because mapping, view or policy changed")
@@ -194,6 +211,12 @@ async def _decide(
         work.plan, work.budget_ended = None, True
         work.notes.append(f"{entity}: left for another day: {spent.what}")
     return work
+
+
+def _last_run(rooms: Rooms, entity: str) -> str | None:
+    """The run that published the entity last."""
+    mark = rooms.ledger.watermark(rooms.spec.name, "crm", published_modules(rooms)[entity], entity)
+    return mark.run if mark is not None else None
 
 
 async def _through(rooms: Rooms, request: Request, stages: Stages, world: World, work: EntityWork, run: str) -> None:
@@ -255,9 +278,12 @@ def _keep_plan(rooms: Rooms, report: Report, shown: Shown, known: Sequence[Mappi
 
 
 def entities_with(rooms: Rooms, refs: Sequence[Ref]) -> tuple[str, ...]:
-    """The synced entities in whose lists these records stand."""
+    """The synced entities in whose lists these records stand, and what is published of customers, deals and documents."""
     lists = {(ref.side, ref.module) for ref in refs}
-    return tuple(entity for entity in SYNCED if lists & set(lists_of(rooms, entity)))
+    synced = tuple(entity for entity in SYNCED if lists & set(lists_of(rooms, entity)))
+    shown = {("crm", "Deals"), *(("books", kind) for kind in document_kinds(rooms.spec.edition))}
+    shown |= set(lists_of(rooms, "customers"))
+    return synced + (published_of(rooms.spec) if lists & shown else ())
 
 
 @contextmanager

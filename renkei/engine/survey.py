@@ -16,7 +16,7 @@ from renkei.core.mapping import FieldSpec, Lookups, MappingSpec
 from renkei.core.records import Organization
 from renkei.core.values import Side
 from renkei.engine.environment import require_kind
-from renkei.engine.work import SYNCED, Request, Rooms, World, mappings_of
+from renkei.engine.work import SYNCED, Request, Rooms, World, fields_of, mappings_of, published_modules, published_of
 
 LASTS = timedelta(days=2)  # a nightly run that failed once must not make every hourly run ask again
 
@@ -65,8 +65,7 @@ def _modules(rooms: Rooms) -> dict[str, Any]:
     """What is asked for: another edition, organisation, module or set of custom modules needs a new survey."""
     specs = [rooms.mappings[name] for entity in SYNCED for name in mappings_of(rooms.spec, entity)]
     crm = {spec.crm_module for spec in specs}
-    if rooms.spec.publish_summaries:
-        crm.add(rooms.summaries.receivables)
+    crm |= {published_modules(rooms)[one] for one in published_of(rooms.spec)}
     books = {spec.books_module for spec in specs} & {"contacts", "items"}
     return {
         "edition": rooms.spec.edition, "organization": rooms.spec.organization, "crm": sorted(crm), "books": sorted(books),
@@ -94,8 +93,8 @@ def world_of(rooms: Rooms, seen: Mapping[str, Any]) -> World:
     units = {one["code"]: one["minor_units"] for one in seen["currencies"]}
     ids = {one["id"]: one["code"] for one in seen["currencies"] if one["id"]}
     lookups = Lookups({("owners", "crm"): dict(seen["owners"]), ("currencies", "books"): ids})
-    if rooms.spec.publish_summaries:
-        _require_receivables(rooms, seen)
+    for entity in published_of(rooms.spec):
+        _require_published(rooms, seen, entity)
     return World(Organization(**seen["crm"]), Organization(**seen["books"]), lookups, units, mappings)
 
 
@@ -125,11 +124,9 @@ def lacking(spec: MappingSpec, crm: Collection[str], books: Collection[str]) -> 
     return found
 
 
-def _require_receivables(rooms: Rooms, seen: Mapping[str, Any]) -> None:
-    spec = rooms.summaries
-    there = set(seen["crm_fields"][spec.receivables])
-    for field in (spec.key, *(api_name for _, api_name in spec.receivable_fields)):
+def _require_published(rooms: Rooms, seen: Mapping[str, Any], entity: str) -> None:
+    spec, module = rooms.summaries, published_modules(rooms)[entity]
+    there = set(seen["crm_fields"][module])
+    for field in (spec.key, *(api_name for _, api_name in fields_of(rooms, module))):
         if field not in there:
-            raise FieldMissing(
-                "crm", spec.receivables, field, fix=f"Create it there, correct {spec.file}, or set publish.summaries: false."
-            )
+            raise FieldMissing("crm", module, field, fix=f"Create it there, correct {spec.file}, or set publish.{entity}: false.")

@@ -8,16 +8,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from renkei.core.connection import ConnectionSpec, EntitySettings
+from renkei.core.connection import ConnectionSpec, Edition, EntitySettings
 from renkei.core.mapping import Lookups, MappingSpec, SummariesSpec
 from renkei.core.planning import Draft, EntityPlan, Known, ListRead
 from renkei.core.ports import Books, Clock, Crm, Judge, Ledger
+from renkei.core.published import KINDS, Sums
 from renkei.core.records import Base, Link, Mirror, Organization, QuarantineRow, Row
 from renkei.core.summaries import Tally
 from renkei.core.values import Ref, Side, content_hash
 
 SYNCED = ("customers", "products")
-ENTITIES = (*SYNCED, "summaries")
+PUBLISHED = ("documents", "summaries")
+ENTITIES = (*SYNCED, *PUBLISHED)
 
 # A batch that died gives its lock back by itself: longer than the slowest single call with all its retries.
 LOCK_TTL = timedelta(minutes=10)
@@ -118,14 +120,49 @@ class EntityWork:
     earlier: dict[str, EntityWork] = field(default_factory=dict)  # the entities that this run decided before
     facts: dict[str, Any] = field(default_factory=dict)  # sizes and sums for the brakes and the tie-out
     tally: Tally = field(default_factory=Tally)  # a complete list of invoices, added up as it was read
-    sent: dict[str, Row] = field(default_factory=dict)  # receivables rows by id, as they were written
+    listed: dict[tuple[str, str, str], Sums] = field(default_factory=dict)  # complete lists: (module, customer, currency) →
+    chosen: set[Ref] = field(default_factory=set)  # documents that a single-record run is about
+    touched: Any = None  # publish.Touched: the documents that this run read as changed
+    deals: dict[str, tuple[bool, str | None]] = field(default_factory=dict)  # CRM deals by id: (there, name)
+    sent: dict[str, Row] = field(default_factory=dict)  # published rows by id, as they were written
     braked: bool = False  # a brake stopped the run: its rows wait, and nothing that follows from a write follows
     stale: set[str] = field(default_factory=set)  # keys of a stored plan's actions whose record has changed since
 
 
 def entities_of(rooms: Rooms, chosen: Sequence[str]) -> tuple[str, ...]:
-    """Those of the chosen entities that this connection has, in the order of the sequence."""
-    return tuple(one for one in ENTITIES if one in chosen and (one != "summaries" or rooms.spec.publish_summaries))
+    """Those of the chosen entities that this connection has, in the order of the sequence. What is published goes together:
+    the figures are those of the documents that the run read."""
+    wanted = {*chosen, *(PUBLISHED if set(PUBLISHED) & set(chosen) else ())}
+    here = {*SYNCED, *published_of(rooms.spec)}
+    return tuple(one for one in ENTITIES if one in wanted & here)
+
+
+def published_of(spec: ConnectionSpec) -> tuple[str, ...]:
+    """The published entities that the connection has."""
+    return (*(("documents",) if spec.publish_documents else ()), *(("summaries",) if spec.publish_summaries else ()))
+
+
+def published_modules(rooms: Rooms) -> dict[str, str]:
+    """Entity → CRM module that it is published in, whether the connection publishes it or not."""
+    return {"documents": rooms.summaries.documents, "summaries": rooms.summaries.receivables}
+
+
+def fields_of(rooms: Rooms, module: str) -> tuple[tuple[str, str], ...]:
+    """(our name, API name) of the fields of a published module."""
+    spec = rooms.summaries
+    return spec.document_fields if module == spec.documents else spec.receivable_fields
+
+
+def document_kinds(edition: Edition) -> tuple[str, ...]:
+    """Books' modules of the documents that are published: Zoho Invoice has no sales orders."""
+    return tuple(one for one in KINDS if edition == "books" or one != "salesorders")
+
+
+def documents_read(rooms: Rooms, entity: str) -> tuple[str, ...]:
+    """Books' document lists that an entity reads: invoices once a run, with the other documents where these are published."""
+    if entity == "documents":
+        return document_kinds(rooms.spec.edition)
+    return ("invoices",) if entity == "summaries" and not rooms.spec.publish_documents else ()
 
 
 def lists_of(rooms: Rooms, entity: str) -> Sequence[tuple[Side, str]]:
@@ -140,8 +177,8 @@ def lists_of(rooms: Rooms, entity: str) -> Sequence[tuple[Side, str]]:
         return [*crm, ("books", "contacts")]
     if entity == "products":
         return [("crm", "Products"), ("books", "items")]
-    if entity == "summaries":
-        return [("crm", rooms.summaries.receivables), ("books", "invoices")]
+    if entity in PUBLISHED:
+        return [("crm", published_modules(rooms)[entity]), *(("books", one) for one in documents_read(rooms, entity))]
     raise ValueError(f"no lists for {entity}")
 
 
@@ -205,7 +242,7 @@ def is_business(row: Row) -> bool:
 
 def rules_hash(rooms: Rooms, entity: str) -> str:
     """Hash of everything that decides an entity: another hash makes its next run a full compare."""
-    if entity == "summaries":
+    if entity in PUBLISHED:
         return content_hash([rooms.configuration.get("summaries"), rooms.spec.organization, rooms.spec.edition])
     names = mappings_of(rooms.spec, entity)
     chosen = rooms.configuration.get("connection", {})
@@ -218,7 +255,10 @@ def rules_hash(rooms: Rooms, entity: str) -> str:
     )  # fmt: skip
 
 
-ID_KEYS = {"contacts": "contact_id", "items": "item_id", "invoices": "invoice_id", "contact_persons": "contact_person_id"}
+ID_KEYS = {
+    "contacts": "contact_id", "items": "item_id", "contact_persons": "contact_person_id",
+    **{module: kind.id for module, kind in KINDS.items()},
+}  # fmt: skip
 
 
 def books_id(module: str, row: Row) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 
 from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
+from renkei.core.ports import DocumentKey
 from renkei.core.records import DocumentRow
 from renkei.core.values import Side
 from renkei.ledger.codec import day_or_none, moment, moment_or_none, moment_text, moment_text_or_none
@@ -15,7 +18,7 @@ from renkei.ledger.database import AnyRow, Database
 from renkei.ledger.tables import api_calls, documents, token_refreshes, tokens
 
 _CHUNK = 2000
-_FIELDS = ("number", "customer", "currency", "dated", "due", "status", "total", "balance", "last_payment", "stamp")
+_FIELDS = ("number", "customer", "currency", "dated", "due", "status", "total", "balance", "last_payment", "stamp", "deal")
 _REFRESHES_KEPT = timedelta(days=1)
 
 
@@ -32,45 +35,38 @@ class Documents(Database):
             )
         )
 
-    def documents(self, connection: str, module: str, customers: Iterable[str] | None = None) -> Iterator[list[DocumentRow]]:
-        """In chunks, ordered by customer and id; None: of all customers."""
-        wanted = None if customers is None else list(customers)
-        customer, document = "", ""
+    def documents(
+        self, connection: str, module: str, by: DocumentKey | None = None, values: Iterable[str] = ()
+    ) -> Iterator[list[DocumentRow]]:
+        """In chunks, ordered by customer and id. `by` with `values`: those of these customers, ids, deals or days due (ISO)."""
+        where = [] if by is None else [self._among(documents.c[by], values)]
+        return self._ordered(connection, module, "customer", where)
+
+    def documents_of_deals(self, connection: str, module: str, deals: Iterable[str] | None = None) -> Iterator[list[DocumentRow]]:
+        """In chunks, ordered by deal and id; those without a deal are left out. None: of all deals."""
+        where = [documents.c.deal != "", *([] if deals is None else [self._among(documents.c.deal, deals)])]
+        return self._ordered(connection, module, "deal", where)
+
+    def _ordered(
+        self, connection: str, module: str, column: Literal["customer", "deal"], where: Sequence[ColumnElement[bool]]
+    ) -> Iterator[list[DocumentRow]]:
+        group, first, last = documents.c[column], "", ""
         while True:
-            statement = select(documents).where(
-                documents.c.connection == connection,
-                documents.c.module == module,
-                or_(
-                    documents.c.customer > customer,
-                    and_(documents.c.customer == customer, documents.c.id > document),
-                ),
+            rows = self._read(
+                select(documents)
+                .where(
+                    documents.c.connection == connection,
+                    documents.c.module == module,
+                    or_(group > first, and_(group == first, documents.c.id > last)),
+                    *where,
+                )
+                .order_by(group, documents.c.id)
+                .limit(_CHUNK)
             )
-            if wanted is not None:
-                statement = statement.where(self._among(documents.c.customer, wanted))
-            rows = self._read(statement.order_by(documents.c.customer, documents.c.id).limit(_CHUNK))
             if not rows:
                 return
             yield [_document(row) for row in rows]
-            customer, document = rows[-1].customer, rows[-1].id
-
-    def customers_due(self, connection: str, module: str, days: Iterable[date]) -> set[str]:
-        """Customers with a document that was due on one of these days."""
-        wanted = [day.isoformat() for day in days]
-        rows = self._read(
-            select(documents.c.customer)
-            .where(documents.c.connection == connection, documents.c.module == module, self._among(documents.c.due, wanted))
-            .distinct()
-        )
-        return {row[0] for row in rows}
-
-    def document_customers(self, connection: str, module: str, ids: Iterable[str]) -> dict[str, str]:
-        """document id → customer id."""
-        rows = self._read(
-            select(documents.c.id, documents.c.customer).where(
-                documents.c.connection == connection, documents.c.module == module, self._among(documents.c.id, ids)
-            )
-        )
-        return {row.id: row.customer for row in rows}
+            first, last = getattr(rows[-1], column), rows[-1].id
 
 
 class Calls(Database):
@@ -150,6 +146,7 @@ def _document_row(connection: str, row: DocumentRow) -> dict[str, str | None]:
         "balance": str(row.balance),
         "last_payment": _day_text(row.last_payment),
         "stamp": moment_text_or_none(row.stamp),
+        "deal": row.deal,
     }
 
 
@@ -167,6 +164,7 @@ def _document(row: AnyRow) -> DocumentRow:
         balance=Decimal(row.balance),
         last_payment=day_or_none(row.last_payment),
         stamp=moment_or_none(row.stamp),
+        deal=row.deal,
     )
 
 

@@ -540,9 +540,11 @@ documents = Table(
     _text("balance"),
     _text("last_payment", null=True),
     _text("stamp", null=True),
+    _text("deal"),
     PrimaryKeyConstraint("connection", "module", "id"),
 )
 Index("ix_documents_customer", documents.c.connection, documents.c.module, documents.c.customer, documents.c.id)
+Index("ix_documents_deal", documents.c.connection, documents.c.module, documents.c.deal, documents.c.id)
 
 api_calls = Table(
     "api_calls",

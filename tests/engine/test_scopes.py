@@ -14,7 +14,7 @@ from renkei.core.errors import ScopeMissing
 from renkei.core.scopes import needed, not_covered
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "scopes.md").read_text(encoding="utf-8")
-SPEC = dataclasses.replace(load_project(Settings.from_environment({})).connection("demo"), publish_documents=False)
+SPEC = load_project(Settings.from_environment({})).connection("demo")
 SCOPES = [*needed(SPEC, "crm"), *needed(SPEC, "books")]
 # What only `renkei doctor` asks; tests/engine/test_doctor.py takes away each of them.
 DOCTORS = [f"ZohoCRM.settings.{one}.READ" for one in ("modules", "layouts", "custom_views", "currencies", "profiles")]
@@ -23,7 +23,8 @@ DOCTORS = [f"ZohoCRM.settings.{one}.READ" for one in ("modules", "layouts", "cus
 async def sync_with(scopes: list[str], folder: Path) -> str:
     with Company.in_process(folder, "synthetic:20") as company:
         company.choose(modules="accounts_and_contacts")
-        company.seed_books("invoices", customer_id=next(iter(company.books())), line_items=[{"name": "Chair", "rate": 100}])
+        company.seed_books("invoices", customer_id=next(iter(company.books())), line_items=[{"name": "Chair", "rate": 100}],
+                           zcrm_potential_id=company.seed_crm("Deals", Deal_Name="Chairs", Stage="Qualification"))  # fmt: skip
         company.environ["RENKEI_DEMO_REFRESH_TOKEN"] = company.world.add_credentials(scopes)
         return (await company.sync()).status
 
@@ -40,9 +41,14 @@ async def test_without_one_of_them_the_missing_scope_is_named(scope: str, tmp_pa
 
 def test_settings_decide_what_is_asked_for() -> None:
     small = dataclasses.replace(
-        SPEC, edition="invoice", publish_summaries=False, customers=dataclasses.replace(SPEC.customers, modules="contacts")
+        SPEC,
+        edition="invoice",
+        publish_summaries=False,
+        publish_documents=False,
+        customers=dataclasses.replace(SPEC.customers, modules="contacts"),
     )
     assert "ZohoCRM.modules.custom.ALL" not in needed(small, "crm") and "ZohoCRM.modules.accounts.ALL" not in needed(small, "crm")
+    assert not any("deals" in one for one in needed(small, "crm"))
     assert needed(small, "books") == ("ZohoInvoice.contacts.ALL", "ZohoInvoice.settings.ALL")
     documents = needed(dataclasses.replace(small, publish_documents=True), "books")
     assert "ZohoInvoice.estimates.READ" in documents and not any("salesorders" in one for one in documents)
@@ -51,7 +57,12 @@ def test_settings_decide_what_is_asked_for() -> None:
 
 def test_the_manual_lists_every_scope_that_may_be_asked_for() -> None:
     whole = dataclasses.replace(SPEC, publish_documents=True, deals="invoices")
-    asked = {*needed(whole, "crm"), *needed(whole, "books"), *needed(dataclasses.replace(whole, deals="estimates"), "books")}
+    asked = {
+        *needed(SPEC, "crm"),
+        *needed(whole, "crm"),
+        *needed(whole, "books"),
+        *needed(dataclasses.replace(whole, deals="estimates"), "books"),
+    }
     assert [one for one in sorted(asked) if one not in PAGE and f"….{one.split('.', 2)[2]}" not in PAGE] == []
 
 

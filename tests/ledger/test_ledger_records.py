@@ -188,12 +188,28 @@ def test_links_that_were_made_or_ended_since_a_time_are_told_as_they_stand_now(l
     assert ledger.links_changed("other", NOW) == []
 
 
-def test_customers_are_found_by_the_day_on_which_a_document_was_due(ledger: SqlLedger) -> None:
+def test_documents_are_found_by_the_day_on_which_they_were_due(ledger: SqlLedger) -> None:
     day = date(2026, 1, 31)
     due = [dataclasses.replace(a_document(n, f"C{n}"), due=day + timedelta(days=n)) for n in (1, 2, 3)]
     ledger.put_documents("acme", [*due, a_document(4, "C4")])
-    assert ledger.customers_due("acme", "invoices", [due[0].due, due[2].due]) == {"C1", "C3"}
-    assert ledger.customers_due("acme", "invoices", []) == ledger.customers_due("other", "invoices", [day]) == set()
+    (found,) = ledger.documents("acme", "invoices", "due", ["2026-02-01", "2026-02-03"])
+    assert found == [due[0], due[2]]
+    assert (
+        list(ledger.documents("acme", "invoices", "due", []))
+        == list(ledger.documents("other", "invoices", "due", ["2026-02-01"]))
+        == []
+    )
+
+
+def test_documents_are_found_by_their_deal_and_come_deal_by_deal(ledger: SqlLedger) -> None:
+    of = {1: "7", 2: "", 3: "5", 4: "7"}
+    ledger.put_documents("acme", [dataclasses.replace(a_document(n, f"C{9 - n}"), deal=deal) for n, deal in of.items()])
+    (found,) = ledger.documents_of_deals("acme", "invoices")
+    assert [(one.deal, one.id) for one in found] == [("5", "3"), ("7", "1"), ("7", "4")]
+    (found,) = ledger.documents_of_deals("acme", "invoices", ["5", "6"])
+    assert [one.id for one in found] == ["3"]
+    (found,) = ledger.documents("acme", "invoices", "deal", ["7"])
+    assert [one.id for one in found] == ["4", "1"]
 
 
 @pytest.mark.parametrize("second", [("L2", 1, 12), ("L2", 2, 11)])
@@ -328,11 +344,12 @@ def test_documents_come_by_customer_with_exact_amounts(ledger: SqlLedger) -> Non
     assert len(found) == 5000 and max(map(len, chunks)) <= 2000
     assert [(row.customer, row.id) for row in found] == sorted((row.customer, row.id) for row in found)
     assert [str(row.total) for row in found if row.customer == "C9"] == ["123456789012345678.10"]
-    (only,) = ledger.documents("acme", "invoices", ["C9", "C8"])
+    (only,) = ledger.documents("acme", "invoices", "customer", ["C9", "C8"])
     assert [row.id for row in only] == ["0"]
-    assert ledger.document_customers("acme", "invoices", ["0", "1", "9999"]) == {"0": "C9", "1": "C1"}
+    (some,) = ledger.documents("acme", "invoices", "id", ["0", "1", "9999"])
+    assert {row.id: row.customer for row in some} == {"0": "C9", "1": "C1"}
     ledger.remove_documents("acme", "invoices", ["0"])
-    assert list(ledger.documents("acme", "invoices", ["C9"])) == []
+    assert list(ledger.documents("acme", "invoices", "customer", ["C9"])) == []
 
 
 # ------------------------------------------------------------------------------------- nothing of another connection
@@ -378,6 +395,8 @@ def test_nothing_of_one_connection_is_ever_returned_for_another(mine: set[int], 
     ledger.remove_documents("acme", "invoices", everyone)
     ledger.release("acme", "R-other")
     assert ledger.mirror_count("other", "crm", "Accounts") == len(ledger.open_holds("other")) == len(theirs)
-    assert ledger.document_customers("other", "invoices", everyone).keys() == {str(n) for n in theirs}
+    assert {row.id for chunk in ledger.documents("other", "invoices", "id", everyone) for row in chunk} == {
+        str(n) for n in theirs
+    }
     assert len(ledger.claimed("other", NOW, "another")) == len(theirs)
     ledger.close()
