@@ -56,6 +56,13 @@ def connect(
     propose: Annotated[
         bool | None, typer.Option("--propose/--no-propose", help="Write the proposed mappings; asked for in the dialogue.")
     ] = None,
+    create_fields: Annotated[
+        bool | None,
+        typer.Option("--create-fields/--no-create-fields", help="Make our fields and modules; asked for in the dialogue."),
+    ] = None,
+    may_see: Annotated[
+        list[str] | None, typer.Option(help="A CRM profile that may see what is published; others may not.")
+    ] = None,
     no_plan: Annotated[bool, typer.Option("--no-plan", help="Do without the first plan.")] = False,
 ) -> None:
     """Set a connection up: tokens, organisation, fields, doctor, first plan. Stores nothing before all of it has passed."""
@@ -65,7 +72,7 @@ def connect(
     from renkei.house import NewConnection, Settings, credential_store, machine_user, with_shipped
 
     if print_scopes:
-        _print_scopes(_one_of("--edition", edition or "books", "", EDITIONS), modules or "accounts")
+        _print_scopes(_one_of("--edition", edition or "books", "", EDITIONS), modules or "accounts", create_fields)
         return
     alias = credentials or (name or "").upper().replace("-", "_")
     two = any((books_client_id, books_client_secret, books_grant_code, books_refresh_token, books_email))
@@ -96,7 +103,7 @@ def connect(
     _declarable(with_shipped(settings), new, path)
     if any(_missing("", one, None, None, None) for one in {alias, new.books_credentials or alias}):
         credential_store(os.environ).must_write()
-    _steps(new)
+    _steps(new, create_fields)
     given = _secrets(alias, client_id, client_secret, grant_code, refresh_token)
     given_books = given
     if two:
@@ -108,7 +115,7 @@ def connect(
     emails = {"crm": email, "books": books_email or ("" if two else email)}
     secrets = {"crm": given, "books": given_books}
     try:
-        asyncio.run(_connect(settings, new, path, secrets, emails, organization, propose, not no_plan))
+        asyncio.run(_connect(settings, new, path, secrets, emails, organization, propose, create_fields, may_see, not no_plan))
     except RenkeiError as error:
         error.fix = way_out(error, new.edition, new.modules, any(one.get("spent") for one in secrets.values()))
         raise
@@ -116,12 +123,12 @@ def connect(
 
 async def _connect(
     settings: Settings, new: NewConnection, path: Path, secrets: Mapping[Any, Any], emails: Mapping[str, str], organization: str,
-    propose: bool | None, plan: bool,
+    propose: bool | None, create: bool | None, may_see: list[str] | None, plan: bool,
 ) -> None:  # fmt: skip
     import dataclasses
 
-    from renkei.cli import mapping
-    from renkei.cli.setup import as_json, examined, lines
+    from renkei.cli import mapping, preparing
+    from renkei.cli.setup import as_json, lines
     from renkei.core.errors import RenkeiError, Stopped
     from renkei.core.report import plan_summary
     from renkei.engine.connect import introduced, stops
@@ -155,16 +162,14 @@ async def _connect(
         )
         environ = {**os.environ, **contact.environ()}
         project = _project(with_shipped(settings), {path: connection_text(new)})
+        new = dataclasses.replace(new, viewers=await _viewers(project, contact, new, create, may_see))
         proposals, files = await _proposed(settings, project, contact, new, propose)
     if files or (settings.mappings / new.name).is_dir():
         new = dataclasses.replace(new, mappings=new.name)
     text = connection_text(new)
     project = _project(with_shipped(settings), {path: text, **unwritten(project, files)})
     spec = project.connection(new.name)
-    findings = [
-        dataclasses.replace(one, said="as given here") if one.check == "credentials" else one
-        for one in await examined(project, spec, environ, [])
-    ]
+    findings = await _looked(project, spec, environ)
     wrong = stops(findings)
     if wrong:
         _tell("\n".join(lines(findings)))
@@ -176,6 +181,10 @@ async def _connect(
     _tell("\n".join([f"Written: {one}" for one in [*made, path]]))
     for one in secrets.values():
         one["spent"] = False  # what the code brought is kept
+    made_there = None
+    if not all(one.state != "fail" for one in findings) and create is not False:
+        made_there = await _made(new.name, environ, create)
+        findings = await _looked(project, spec, environ) if made_there and made_there[1] else findings
     well = all(one.state != "fail" for one in findings)
     report, failed = None, ""
     if well and plan:
@@ -188,6 +197,7 @@ async def _connect(
         "users": {"crm": crm_user.email, "books": books_user.email}, "well": well,
         "findings": [as_json(one) for one in findings], "plan": report, "failed": failed,
         "mappings": [mapping.as_json(one) for one in proposals], "proposed": [str(one.path) for one in files],
+        "prepared": preparing.as_json(*made_there) if made_there else None,
     }  # fmt: skip
     told = [*lines(findings)]
     if report is not None:
@@ -226,6 +236,16 @@ def _declarable(settings: Settings, new: NewConnection, path: Path) -> None:
         raise AskedWrongly(f"These options will not do: {'; '.join(said)}.") from None
 
 
+async def _looked(project: Any, spec: Any, environ: dict[str, str]) -> list[Any]:
+    """What doctor finds; the credentials are those that were given here, wherever they will be kept."""
+    import dataclasses
+
+    from renkei.cli.setup import examined
+
+    found = await examined(project, spec, environ, [])
+    return [dataclasses.replace(one, said="as given here") if one.check == "credentials" else one for one in found]
+
+
 async def _proposed(
     settings: Settings, project: Any, contact: Contact, new: NewConnection, wanted: bool | None
 ) -> tuple[list[Any], list[Any]]:
@@ -248,6 +268,61 @@ async def _proposed(
     if files and not wanted:
         _tell(f"Not written. At any time: {command(new.name, 'mapping propose')}")
     return proposals, files if wanted else []
+
+
+async def _viewers(
+    project: Any, contact: Contact, new: NewConnection, create: bool | None, named: list[str] | None
+) -> tuple[str, ...]:
+    """The CRM profiles that may see what is published: as the option says, else asked for where the modules are to be made."""
+    from renkei.core.errors import AskedWrongly, ConnectionRefused
+    from renkei.core.preparing import published
+
+    spec = project.connection(new.name)
+    wanted = None if named is None else tuple(named)
+    if wanted is None and (create is False or not _dialogue()):
+        return ()
+    try:
+        there, profiles = await contact.crm.modules(), [one.name for one in await contact.crm.profiles()]
+    except ConnectionRefused:
+        return ()  # doctor names it, with everything else that is wrong
+    if wanted is None:
+        if all(one.module in there for one in published(spec, project.summaries_of(spec))):
+            return ()
+        while wanted is None or not set(wanted) <= set(profiles):
+            _tell(f"Profiles: {', '.join(profiles)}")
+            words = "Which may see what is published (names, parted by commas)"
+            said = typer.prompt(words, default="", show_default=False, err=True)
+            wanted = tuple(one.strip() for one in said.split(",") if one.strip())
+    for one in wanted:
+        if one not in profiles:
+            raise AskedWrongly(f"The CRM has no profile {one!r}.", fix=f"Use some of: {', '.join(profiles)}.")
+    return wanted
+
+
+async def _made(name: str, environ: dict[str, str], create: bool | None) -> Any:
+    """(what was missing, what was made of it), as the option or the dialogue agreed. The connection is stored by now."""
+    from renkei.cli.preparing import lines, prepared, told
+    from renkei.core.errors import RenkeiError
+    from renkei.engine.work import Request
+    from renkei.house import Settings, load_project, machine_user
+
+    def agreed(found: Any) -> bool:
+        _tell("\n".join(lines(found)))
+        yes = create or (_dialogue() and typer.confirm(f"Make these {len(found.steps)} now", True, err=True))
+        if not yes:
+            _tell(f"Not made. At any time: {command(name, 'prepare')}")
+        return bool(yes)
+
+    project = load_project(Settings.from_environment(environ))
+    request = Request(kind="prepare", actor=machine_user())
+    try:
+        found, done = await prepared(project, project.connection(name), environ, request, agreed)
+    except RenkeiError as error:
+        _tell(f"{error} Then: {command(name, 'prepare')}")
+        return None
+    if done is not None:
+        _tell("\n".join(told(found, done)))
+    return found, done
 
 
 async def _first_plan(name: str, environ: dict[str, str]) -> Any:
@@ -425,24 +500,26 @@ def _draft(edition: Any, modules: Any) -> Any:
     return ConnectionSpec("", "UTC", nowhere, nowhere, edition, "", customers=EntitySettings(modules=modules))
 
 
-def _print_scopes(edition: str, modules: str) -> None:
-    from renkei.core.scopes import needed
+def _print_scopes(edition: str, modules: str, create: bool | None) -> None:
+    from renkei.core.scopes import needed, preparing
 
     spec = _draft(edition, modules)
-    crm, books = needed(spec, "crm"), needed(spec, "books")
+    crm, books = (*needed(spec, "crm"), *(preparing(spec) if create else ())), needed(spec, "books")
     show({"crm": list(crm), "books": list(books)}, ",".join((*crm, *books)))
 
 
-def _steps(new: NewConnection) -> None:
+def _steps(new: NewConnection, create: bool | None) -> None:
     from renkei.core.data_centers import console_of
-    from renkei.core.scopes import needed
+    from renkei.core.scopes import needed, preparing
 
     spec = _draft(new.edition, new.modules)
-    scopes = ",".join((*needed(spec, "crm"), *needed(spec, "books")))
+    besides = ",".join(preparing(spec))
+    scopes = ",".join((*needed(spec, "crm"), *needed(spec, "books"), *([besides] if create else [])))
+    also = f"\n     and, for fields and modules that renkei is to make:\n     {besides}" if create is None else ""
     _tell(
         f"""Authorise, as a user who administers both sides and whom nobody else uses:
   1. Open {console_of(new.data_center)}, Add Client, Self Client: note client id and client secret.
   2. Generate Code, with this scope (where two users own the two sides, each his side's part), for 10 minutes:
-     {scopes}
+     {scopes}{also}
   3. Copy the code: it is good once."""
     )

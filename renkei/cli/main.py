@@ -18,6 +18,7 @@ from renkei.cli import (
     life,
     linking,
     mapping,
+    preparing,
     questions,
     running,
     setup,
@@ -50,7 +51,21 @@ app.command()(running.apply)
 app.command()(running.sync)
 app.command()(running.publish)
 app.command()(running.demo)
-for room in (connecting, setup, state, life, deploying, watching, questions, linking, history, declarations, mapping, imitated):
+for room in (
+    connecting,
+    preparing,
+    setup,
+    state,
+    life,
+    deploying,
+    watching,
+    questions,
+    linking,
+    history,
+    declarations,
+    mapping,
+    imitated,
+):
     room.register(app)
 guard(app)
 

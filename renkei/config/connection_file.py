@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from renkei.core.connection import CustomerModules, Edition
 class NewConnection:
     """What `renkei connect` knows of a connection; everything else starts with its default.
 
+    viewers            names of CRM profiles that may see everything that is published
     administrator      the user of this machine who connects: he holds every role at first
     credentials        alias of the CRM side, and of both sides where `books_credentials` is ""
     hosts              (accounts, api) of a sandbox or proxy, or None for the data centre's own
@@ -34,6 +36,7 @@ class NewConnection:
     crm_name: str = ""
     books_name: str = ""
     administrator: str = ""
+    viewers: tuple[str, ...] = ()
     mappings: str = ""
 
 
@@ -74,8 +77,17 @@ closed_until: null                # "YYYY-MM-DD": documents up to that day are n
 native: unknown                   # off, once the built-in integration of the CRM has been switched off
 roles:                            # who may do what: docs/how-to/rights.md
   administrator: ["{new.administrator}"]
-permissions: {{}}                   # PROFILE: {{receivables: [view]}} …; `renkei doctor` names who sees more than that
-"""
+{_permissions(new)}"""
+
+
+def _permissions(new: NewConnection) -> str:
+    kinds = ["receivables", "estimates", "invoices"] + (["sales_orders"] if new.edition == "books" else [])
+    may = ", ".join(f"{kind}: [view]" for kind in kinds)
+    word = "PROFILE: {receivables: [view]} …; `renkei doctor` names who sees more than that"
+    if not new.viewers:
+        return f"permissions: {{}}                   # {word}\n"
+    rows = "".join(f"  {json.dumps(name, ensure_ascii=False)}: {{{may}}}\n" for name in new.viewers)
+    return f"permissions:                      # {word}\n{rows}"
 
 
 def write_connection(path: Path, text: str) -> None:

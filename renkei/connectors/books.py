@@ -23,6 +23,7 @@ from renkei.core.errors import (
     WrongOrganization,
 )
 from renkei.core.native import ID_FIELDS
+from renkei.core.preparing import NewField
 from renkei.core.records import Answer, Currency, FieldMeta, Organization, Page, Row, User
 from renkei.core.values import Ref, parse_time
 
@@ -253,6 +254,16 @@ class ZohoBooks:
         spec = _module(module)
         path = f"/{spec.path}/{_check_id(record_id)}"
         return await self._write("DELETE", path, None, one=spec.one, id_key=spec.id, known=record_id)
+
+    async def make_field(self, new: NewField) -> Answer:
+        """`POST /settings/fields` (section 12). `is_unique` is what the web client sends; it counts when `fields` shows it."""
+        body: Row = {"label": new.label, "data_type": new.data_type, "entity": _module(new.module).one, "show_on_pdf": False}
+        if new.unique:
+            body["is_unique"] = True
+        reply = await self._call("write", "POST", "/settings/fields", {}, body=body)
+        code = _code(reply)
+        done = code == "0" and reply.status < 300
+        return Answer(done, code=code, words=str(reply.content.get("message", "")), field=new.api_name)
 
     # counting and closing
 

@@ -10,12 +10,14 @@ from typing import Any
 
 from renkei.connectors.http import Client, Reply
 from renkei.core.errors import AnswerUnknown, Bug, ConnectionRefused, FieldMissing, RenkeiError, Unreachable
+from renkei.core.preparing import NewField, NewModule, TakenRights
 from renkei.core.records import Answer, Currency, Deletion, FieldMeta, Organization, Page, Profile, Row, User
 from renkei.core.values import parse_time
 
 ROOT = "/crm/v8"
 PAGE_ROWS = 2000  # COQL's largest LIMIT; 3 credits for 2,000 rows against 10 by list (section 13)
 LIST_ROWS = 200
+FIELDS_A_CALL = 5  # of POST /settings/fields
 BATCH = 100  # rows of one insert, update or delete (section 5.1)
 COLUMNS = 47  # a select holds 50; id, Modified_Time and Modified_By come with every row
 IN_VALUES = 50  # section 4: newer texts say 100, 50 is safe
@@ -107,11 +109,11 @@ class ZohoCrm:
             whole = raw
             if "permissions_details" not in raw:
                 whole = next(iter(_rows(await self._get(f"/settings/profiles/{raw['id']}"), "profiles")), raw)
-            rights = [
-                _RIGHT.fullmatch(str(one.get("name"))) for one in whole.get("permissions_details") or () if one.get("enabled")
-            ]
-            permitted = frozenset((right[2], right[1]) for right in rights if right)
-            found.append(Profile(str(raw["id"]), str(raw.get("display_label") or raw.get("name") or ""), permitted))
+            told = [(_RIGHT.fullmatch(str(one.get("name"))), one) for one in whole.get("permissions_details") or ()]
+            rights = [((right[2], right[1]), one) for right, one in told if right]
+            permitted = frozenset(right for right, one in rights if one.get("enabled"))
+            fixed = frozenset(right for right, one in rights if one.get("customizable") is False)
+            found.append(Profile(str(raw["id"]), str(raw.get("display_label") or raw.get("name") or ""), permitted, fixed))
         return found
 
     async def modules(self) -> dict[str, list[str]]:
@@ -229,6 +231,47 @@ class ZohoCrm:
         params = {"ids": ",".join(ids), "wf_trigger": "false"}
         reply = await self._client.send("write", "DELETE", f"{ROOT}/{module}", params=params)
         return self._answers(reply, f"DELETE {ROOT}/{module}", module, len(ids))
+
+    # shaping the organisation (fields.json, modules.json and profiles.json of the OpenAPI files)
+
+    async def make_module(self, new: NewModule) -> Answer:
+        """`POST /settings/modules`."""
+        row = {
+            "api_name": new.api_name, "singular_label": new.singular, "plural_label": new.plural,
+            "profiles": [{"id": id, "name": name} for id, name in new.profiles],
+            "display_field": {"field_label": f"{new.singular} Name", "data_type": "text"},
+        }  # fmt: skip
+        return (await self._shape("POST", "/settings/modules", "modules", [row]))[0]
+
+    async def make_fields(self, module: str, new: Sequence[NewField]) -> list[Answer]:
+        """`POST /settings/fields`."""
+        if len(new) > FIELDS_A_CALL:
+            raise Bug(f"crm: {len(new)} fields in one call.", expected=f"at most {FIELDS_A_CALL}")
+        rows = [_field_row(one) for one in new]
+        return await self._shape("POST", "/settings/fields", "fields", rows, {"module": module})
+
+    async def take_rights(self, taken: TakenRights) -> Answer:
+        """`PUT /settings/profiles/{id}`; the ids of the permissions are asked for first."""
+        path = f"/settings/profiles/{_check_id(taken.profile)}"
+        shown = next(iter(_rows(await self._get(path), "profiles")), {})
+        names = {f"Crm_Implied_{right}_{taken.module}" for right in taken.rights}
+        off = [
+            {"id": str(one["id"]), "enabled": False} for one in shown.get("permissions_details") or () if one.get("name") in names
+        ]
+        row = {"name": str(shown.get("name") or ""), "permissions_details": off}
+        return (await self._shape("PUT", path, "profiles", [row]))[0]
+
+    async def _shape(
+        self, method: str, path: str, key: str, rows: Sequence[Row], params: Mapping[str, str] | None = None
+    ) -> list[Answer]:
+        """One answer a row: they come under the key of what was sent; a refusal of the whole stands for each."""
+        reply = await self._client.send("write", method, ROOT + path, params=params, body={key: list(rows)})
+        elements = _rows(reply, key)
+        if reply.status < 300 and len(elements) != len(rows):
+            raise AnswerUnknown("crm", f"{method} {ROOT}{path}", f"{len(elements)} answers to {len(rows)} rows")
+        if len(elements) == len(rows):
+            return [self._answer(one) for one in elements]
+        return [self._answer(elements[0] if elements else reply.content)] * len(rows)
 
     # counting and closing
 
@@ -482,6 +525,20 @@ def _field(raw: Mapping[str, Any]) -> FieldMeta:
         id=str(raw.get("id") or ""),
         label=str(raw.get("field_label") or raw.get("display_label") or ""),
     )
+
+
+def _field_row(new: NewField) -> Row:
+    """A field as `POST /settings/fields` takes it: its API name is made of the label there."""
+    row: Row = {"field_label": new.label, "data_type": new.data_type}
+    if new.length:
+        row["length"] = new.length
+    if new.digits is not None:
+        row["decimal_place"] = new.digits
+    if new.unique:
+        row["unique"] = {"casesensitive": "false"}
+    if new.lookup:
+        row["lookup"] = {"module": {"api_name": new.lookup}, "display_label": new.related.replace("_", " ")}
+    return row
 
 
 def _rows(reply: Reply, key: str) -> list[Row]:

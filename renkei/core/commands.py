@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-WRITES = frozenset({"apply", "deploy", "disconnect", "publish", "switch-organization", "sync"})  # they take --environment
+WRITES = frozenset(
+    {"apply", "deploy", "disconnect", "prepare", "publish", "switch-organization", "sync"}
+)  # they take --environment
 
 
 def command(connection: str, words: str, environment: str | None = None) -> str:

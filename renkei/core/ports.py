@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 
 import pandas as pd
 
+from renkei.core.preparing import NewField, NewModule, TakenRights
 from renkei.core.records import (
     Answer,
     Base,
@@ -128,6 +129,15 @@ class Crm(System, Protocol):
 
     async def delete(self, module: str, ids: Sequence[str]) -> list[Answer]: ...
 
+    async def make_module(self, new: NewModule) -> Answer:
+        """A custom module. AnswerUnknown when no answer came, as with every write."""
+
+    async def make_fields(self, module: str, new: Sequence[NewField]) -> list[Answer]:
+        """≤ 5 fields of one module, one answer each in order."""
+
+    async def take_rights(self, taken: TakenRights) -> Answer:
+        """Rights in a module, from one profile."""
+
 
 class Books(System, Protocol):
     """Zoho Books v3 or Zoho Invoice v3 (books-v3.md). Modules: contacts, items, estimates, salesorders, invoices."""
@@ -169,6 +179,9 @@ class Books(System, Protocol):
     async def delete_person(self, person_id: str) -> Answer: ...
 
     async def delete(self, module: str, record_id: str) -> Answer: ...
+
+    async def make_field(self, new: NewField) -> Answer:
+        """A custom field. Whether `unique` was heeded only `fields` tells: how to ask for it is not documented."""
 
     async def offers(self, path: str) -> bool:
         """Whether this list can be read there: False where the edition lacks it or the organisation switched it off."""

@@ -120,11 +120,12 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A CRM profile and what it permits: (module, View | Create | Edit | Delete)."""
+    """A CRM profile and what it permits: (module, View | Create | Edit | Delete). `fixed`: those that nobody can change."""
 
     id: str
     name: str
     rights: frozenset[tuple[str, str]]
+    fixed: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

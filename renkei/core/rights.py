@@ -76,6 +76,7 @@ NEEDS: Mapping[str, tuple[Right, ...]] = {
     "ledger migrate": RUN,
     "ledger restore": ADMINISTER,
     "connect": ADMINISTER,
+    "prepare": ADMINISTER,
     "doctor": READ,
     "pause": RUN,
     "resume": RUN,

@@ -16,7 +16,7 @@ def crm_scopes(spec: ConnectionSpec) -> tuple[str, ...]:
     modules = [*crm_modules(spec.customers.modules), "products"]
     if spec.deals != "none":
         modules.append("deals")
-    publishes = spec.publish_summaries or spec.publish_documents
+    publishes = published_modules(spec)
     if publishes:
         modules.append("custom")
     settings = ("modules", "fields", "layouts", "custom_views", "currencies", "profiles")
@@ -26,6 +26,16 @@ def crm_scopes(spec: ConnectionSpec) -> tuple[str, ...]:
         *(f"ZohoCRM.settings.{one}.READ" for one in settings),
         "ZohoCRM.users.READ", "ZohoCRM.org.READ", "ZohoCRM.coql.READ",
     )  # fmt: skip
+
+
+def preparing(spec: ConnectionSpec) -> tuple[str, ...]:
+    """What `renkei prepare` needs besides: making fields and modules, and taking rights from profiles. Books' are covered."""
+    shaped = ("fields.CREATE", "modules.CREATE", "profiles.UPDATE") if published_modules(spec) else ("fields.CREATE",)
+    return tuple(f"ZohoCRM.settings.{one}" for one in shaped)
+
+
+def published_modules(spec: ConnectionSpec) -> bool:
+    return spec.publish_summaries or spec.publish_documents
 
 
 def crm_modules(customers: CustomerModules) -> tuple[str, ...]:

@@ -22,12 +22,24 @@ from renkei.core.errors import (
     CredentialsRefused,
     RenkeiError,
     ScopeMissing,
-    WrongEdition,
     WrongOrganization,
 )
 from renkei.core.mapping import MappingSpec, SummariesSpec
 from renkei.core.ports import Books, Clock, Crm, Ledger, Scheduler
+from renkei.core.preparing import (
+    WRITES,
+    Published,
+    Standing,
+    Wanted,
+    key_field,
+    may_see,
+    published,
+    rights_click,
+    row_key,
+    too_much,
+)
 from renkei.core.records import FieldMeta, Organization
+from renkei.core.rights import everybody_may
 from renkei.core.scopes import needed, not_covered, product_of
 from renkei.core.values import Side
 from renkei.engine.survey import lacking
@@ -35,8 +47,6 @@ from renkei.engine.work import SYNCED, mappings_of
 
 State = Literal["ok", "fail", "skipped"]
 MOST_SKEW = timedelta(seconds=60)  # a stamp is compared with a stamp; more than this, and people read times wrongly
-CRM_KEY_LENGTH = 19  # a Books id
-BOOKS_KEY_LENGTH = 50  # crm:<module>:<id>, or renkei:<intent id>
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,13 +288,12 @@ async def crm_organisation(patient: Patient) -> Finding:
 
 
 async def edition(patient: Patient) -> Finding:
+    product = product_of(patient.spec.edition)
     try:
         await patient.books_organisation()
-    except WrongEdition:
-        raise
     except WrongOrganization:
-        pass  # the next check names it; the edition answered
-    return ok(product_of(patient.spec.edition))
+        return ok(f"{product} knows the token; the organisation is looked at next")
+    return ok(product)
 
 
 async def books_organisation(patient: Patient) -> Finding:
@@ -353,47 +362,31 @@ async def clocks(patient: Patient) -> Finding:
 # ------------------------------------------------------------------------------------------------------------- fields
 
 
-async def crm_key(patient: Patient) -> Finding:
-    name, wrong = patient.spec.crm_key, []
-    for module in patient.modules("crm"):
-        wrong += _wrong_with(module, name, (await patient.fields("crm", module)).get(name), CRM_KEY_LENGTH, ("text",))
-    if wrong:
-        return failed(
-            "; ".join(wrong),
-            f"Setup > Modules and Fields: a Single Line field {name}, {CRM_KEY_LENGTH} characters or more, 'Do not allow "
-            "duplicate values', writable for this user.",
-        )
-    return ok(f"{name} in {', '.join(patient.modules('crm'))}: unique, writable, long enough")
+def key(side: Side) -> Callable[[Patient], Awaitable[Finding]]:
+    async def look(patient: Patient) -> Finding:
+        modules = patient.modules(side)
+        wanted = [(key_field(patient.spec, side, module), await patient.fields(side, module)) for module in modules]
+        if any(one.faults(there) for one, there in wanted):
+            return _to_put_right(patient, wanted)
+        return ok(f"{wanted[0][0].new.api_name} in {', '.join(modules)}: unique, writable, long enough")
+
+    return look
 
 
-async def books_key(patient: Patient) -> Finding:
-    name, wrong = patient.spec.books_key, []
-    for module in patient.modules("books"):
-        wrong += _wrong_with(
-            module, name, (await patient.fields("books", module)).get(name), BOOKS_KEY_LENGTH, ("string", "text")
-        )
-    if wrong:
-        return failed(
-            "; ".join(wrong),
-            f"Settings > Preferences > Customers, and Items > Field Customization: a Text Box field {name.removeprefix('cf_')} "
-            "with 'Prevent duplicate values'.",
-        )
-    return ok(f"{name} in {', '.join(patient.modules('books'))}: unique, writable, long enough")
+def _prepare(patient: Patient) -> str:
+    return command(patient.spec.name, "prepare", patient.spec.environment)
 
 
-def _wrong_with(module: str, name: str, meta: FieldMeta | None, length: int, types: Sequence[str]) -> list[str]:
-    if meta is None:
-        return [f"{module} has no {name}"]
-    faults = []
-    if meta.data_type not in types:
-        faults.append(f"is {meta.data_type}, not text")
-    if not meta.unique:
-        faults.append("allows duplicates")
-    if not meta.writable:
-        faults.append("is read-only for this user")
-    if meta.length is not None and meta.length < length:
-        faults.append(f"takes {meta.length} characters, {length} are needed")
-    return [f"{module}.{name} {' and '.join(faults)}"] if faults else []
+def _to_put_right(patient: Patient, wanted: Sequence[tuple[Wanted, Mapping[str, FieldMeta]]], *absent: str) -> Finding:
+    """What is not there can be made by a command; what is there and wrong, by a person alone. `absent`: what lacks besides."""
+    wrong = [(fault, one, one.new.api_name in there) for one, there in wanted for fault in one.faults(there)]
+    to_make = [fault for fault, _, is_there in wrong if not is_there] + list(absent)
+    by_hand = list(dict.fromkeys(one.clicks() for _, one, _ in wrong))
+    fix = _prepare(patient) if to_make else ""
+    return failed(
+        "; ".join([*(fault for fault, _, _ in wrong), *absent]),
+        ", or by hand: ".join(word for word in (fix, " ".join(by_hand)) if word),
+    )
 
 
 async def mapped_fields(patient: Patient) -> Finding:
@@ -466,48 +459,70 @@ def _required(patient: Patient, module: str) -> Callable[[], Awaitable[set[str]]
 # ---------------------------------------------------------------------------------------------------------- published
 
 
-async def receivables(patient: Patient) -> Finding:
-    if not patient.spec.publish_summaries:
-        return skipped("publish.summaries is false")
-    spec = patient.summaries
-    length = len(patient.spec.name) + 40  # <connection>:<module>:<id>:<currency>
-    there = await patient.fields("crm", spec.receivables)
-    absent = [name for _, name in spec.receivable_fields if name not in there]
-    wrong = _wrong_with(spec.receivables, spec.key, there.get(spec.key), length, ("text",))
-    if absent:
-        wrong.append(f"{spec.receivables} has no {', '.join(absent)}")
-    if wrong:
-        return failed("; ".join(wrong), f"Create them there (docs/reference/publishing.md), or correct {spec.file}.")
-    return ok(f"{spec.receivables} has all {len(spec.receivable_fields)} fields and a unique {spec.key}")
+def module(setting: str) -> Callable[[Patient], Awaitable[Finding]]:
+    """A published module. `setting`: the key under `publish` that asks for it."""
+
+    async def look(patient: Patient) -> Finding:
+        ours = next((one for one in published(patient.spec, patient.summaries) if one.setting == setting), None)
+        if ours is None:
+            return skipped(f"publish.{setting} is false")
+        if ours.module not in await patient.once("modules", patient.crm.modules):
+            return failed(
+                f"the CRM has no module {ours.module}",
+                f"{_prepare(patient)}, or correct {patient.summaries.file}.",
+            )
+        there = await patient.fields("crm", ours.module)
+        absent = [api_name for _, api_name in ours.fields if api_name not in there]
+        wanted = (row_key(patient.spec, patient.summaries, ours.module), there)
+        if absent or wanted[0].faults(there):
+            return _to_put_right(patient, [wanted], *([f"{ours.module} has no {', '.join(absent)}"] if absent else []))
+        return ok(f"{ours.module} has all {len(ours.fields)} fields and a unique {patient.summaries.key}")
+
+    return look
 
 
 async def profiles(patient: Patient) -> Finding:
     """Who sees or may change the published rows, as far as modules and profiles tell it."""
     if not patient.spec.permissions:
         return skipped("no permissions: the CRM alone decides who sees the published rows")
-    module = patient.summaries.receivables
-    shown = set((await patient.once("modules", patient.crm.modules)).get(module, []))
-    named = dict(patient.spec.permissions)
-    mine = (await patient.once("crm user", patient.crm.me)).profile
-    sees, edits = [], []
-    for one in await patient.once("profiles", patient.crm.profiles):
-        if one.name == mine:  # ours has to write
-            continue
-        if (
-            one.id in shown
-            and (module, "View") in one.rights
-            and "view" not in dict(named.get(one.name, ())).get("receivables", ())
-        ):
-            sees.append(one.name)
-        if any((module, right) in one.rights for right in ("Create", "Edit", "Delete")):
-            edits.append(one.name)
-    wrong = [f"{', '.join(names)} {words} {module}" for names, words in ((sees, "may see"), (edits, "may change")) if names]
-    if wrong:
-        return failed("; ".join(wrong), "Take the right from the profile in the CRM, or give it in permissions: (view only).")
-    return ok(f"{module} is seen by {', '.join(named)} alone and changed by nobody else")
+    shown = await patient.once("modules", patient.crm.modules)
+    listed = await patient.once("profiles", patient.crm.profiles)
+    standing = Standing({}, shown, listed, (await patient.once("crm user", patient.crm.me)).profile)
+    ours = published(patient.spec, patient.summaries)
+    excess = [
+        (one.module, profile, rights)
+        for one in ours
+        for profile, rights in too_much(patient.spec.permissions, standing, one).items()
+    ]
+    if not excess:
+        return ok("; ".join(f"{one.module} is seen by {_seers(patient, one)} and changed by nobody else" for one in ours))
+    wrong = []
+    for one in dict.fromkeys(name for name, _, _ in excess):
+        for word, among in (("see", {"View"}), ("change", set(WRITES))):
+            names = [profile.name for name, profile, rights in excess if name == one and among & set(rights)]
+            if names:
+                wrong.append(f"{', '.join(names)} may {word} {one}")
+    hands = [rights_click(profile.name, rights, name) for name, profile, rights in excess]
+    return failed(
+        "; ".join(wrong),
+        f"{_prepare(patient)}, or by hand: {' '.join(hands)} Or give the view in permissions:.",
+    )
+
+
+def _seers(patient: Patient, ours: Published) -> str:
+    names = [name for name, _ in patient.spec.permissions if may_see(patient.spec.permissions, name, ours.kinds)]
+    return f"{', '.join(names)} alone" if names else "nobody"
 
 
 # ------------------------------------------------------------------------------------------------- budget, own machine
+
+
+async def roles(patient: Patient) -> Finding:
+    """Told, not judged: who may do what with this connection."""
+    if everybody_may(patient.spec.roles):
+        return ok("no roles: every user of this machine holds every role, as docs/how-to/rights.md says")
+    held = [f"{role} {', '.join(actors)}" for role, actors in patient.spec.roles or () if actors]
+    return ok("; ".join(held) or "nobody holds any role")
 
 
 async def budget(patient: Patient) -> Finding:
@@ -592,12 +607,14 @@ CHECKS = (
     Check("base currency", base_currency, (*CRM, *BOOKS)),
     Check("time zone", time_zone, (*CRM, *BOOKS)),
     Check("clock", clocks, (*CRM, *BOOKS)),
-    Check("crm key field", crm_key, CRM),
-    Check("books key field", books_key, BOOKS),
+    Check("crm key field", key("crm"), CRM),
+    Check("books key field", key("books"), BOOKS),
     Check("mapped fields", mapped_fields, (*CRM, *BOOKS)),
     Check("required fields", required_fields, (*CRM, *BOOKS)),
-    Check("receivables module", receivables, CRM),
-    Check("profiles", profiles, (*CRM, "receivables module")),
+    Check("receivables module", module("summaries"), CRM),
+    Check("documents module", module("documents"), CRM),
+    Check("profiles", profiles, CRM),
+    Check("roles", roles, ("declarations",)),
     Check("budget", budget, ("credentials",)),
     Check("built-in integration", built_in, ("ledger",)),
     Check("prefect", prefect),

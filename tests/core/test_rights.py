@@ -45,7 +45,7 @@ MAY = {
     "links export": "operator auditor", "links import": "operator approver", "ledger verify": "operator auditor",
     "ledger backup": "operator auditor", "ledger migrate": "operator", "ledger restore": "",
     "ledger erase": "auditor",
-    "connect": "", "switch-organization": "", "disconnect": "", "pause": "operator", "resume": "operator",
+    "connect": "", "prepare": "", "switch-organization": "", "disconnect": "", "pause": "operator", "resume": "operator",
     "resume --reconnect": "", "deploy": "operator",
     "flow hourly": "operator", "flow nightly": "operator", "flow record": "operator", "flow apply": "operator",
     "flow fleet": "operator",

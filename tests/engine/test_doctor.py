@@ -274,10 +274,36 @@ async def test_a_mandatory_custom_field_of_books_that_no_mapping_fills(company: 
     await only(company, "required fields", "contacts.cf_region")
 
 
-@pytest.mark.parametrize(("name", "change"), [("As_Of", {"gone": True}), ("renkei_key", {"unique": False})])
-async def test_a_receivables_module_that_is_not_as_it_should_be(company: Company, name: str, change: dict[str, Any]) -> None:
-    field(company, "Renkei_Receivables", name, **change)
-    await only(company, "receivables module", name, "docs/reference/publishing.md")
+@pytest.mark.parametrize("module", ["Receivables", "Documents"])
+@pytest.mark.parametrize(
+    ("name", "change", "fix"),
+    [
+        ("Currency_Code", {"gone": True}, "renkei --connection demo prepare"),
+        ("renkei_key", {"unique": False}, "Do not allow duplicate values"),
+    ],
+)
+async def test_a_published_module_that_is_not_as_it_should_be(
+    company: Company, module: str, name: str, change: dict[str, Any], fix: str
+) -> None:
+    field(company, f"Renkei_{module}", name, **change)
+    found = await only(company, f"{module.lower()} module", name)
+    assert found.fix.startswith(("renkei", "Setup")) and fix in found.fix
+
+
+async def test_a_published_module_that_is_not_wanted_is_not_asked_for(company: Company) -> None:
+    company.world.crm.remove_module("Renkei_Documents")
+    await only(company, "documents module", "no module Renkei_Documents", "prepare")
+    company.spec = dataclasses.replace(company.spec, publish_documents=False)
+    assert (await looked_at(company))["documents module"].state == "skipped"
+
+
+async def test_what_a_bare_organisation_lacks_is_told_with_the_command_that_makes_it(company: Company) -> None:
+    company.world.reset("bare")
+    found = await looked_at(company)
+    assert {name for name, one in found.items() if one.state == "fail"} == {
+        "crm key field", "books key field", "receivables module", "documents module",
+    }  # fmt: skip
+    assert all("renkei --connection demo prepare" in one.fix for one in found.values() if one.state == "fail")
 
 
 async def test_a_receivables_module_that_is_not_there(company: Company) -> None:
@@ -287,7 +313,8 @@ async def test_a_receivables_module_that_is_not_there(company: Company) -> None:
 
 
 def permitted(company: Company, *profiles: str) -> None:
-    company.spec = dataclasses.replace(company.spec, permissions=tuple((one, (("receivables", ("view",)),)) for one in profiles))
+    view = tuple((kind, ("view",)) for kind in ("receivables", "estimates", "invoices", "sales_orders"))
+    company.spec = dataclasses.replace(company.spec, permissions=tuple((one, view) for one in profiles))
 
 
 async def test_a_profile_that_sees_more_than_its_right(company: Company) -> None:
@@ -295,6 +322,14 @@ async def test_a_profile_that_sees_more_than_its_right(company: Company) -> None
     await only(company, "profiles", "Standard may see Renkei_Receivables")
     permitted(company, "Finance", "Standard")
     assert (await looked_at(company))["profiles"].state == "ok"
+
+
+async def test_a_profile_that_may_see_invoices_alone_sees_too_much_in_the_documents_module(company: Company) -> None:
+    permitted(company, "Finance", "Standard")
+    some = (("receivables", ("view",)), ("invoices", ("view",)))
+    company.spec = dataclasses.replace(company.spec, permissions=(company.spec.permissions[0], ("Standard", some)))
+    found = await only(company, "profiles", "Standard may see Renkei_Documents", "prepare", "Profiles > Standard")
+    assert "Renkei_Receivables" not in found.said
 
 
 async def test_a_profile_that_may_change_what_is_published(company: Company) -> None:
@@ -307,8 +342,14 @@ async def test_a_profile_that_may_change_what_is_published(company: Company) -> 
 async def test_a_profile_that_is_not_shown_the_module(company: Company) -> None:
     permitted(company, "Finance")
     standard = next(id for id, one in company.world.crm.profiles.items() if one["name"] == "Standard")
-    company.world.crm.denied.add((standard, "Renkei_Receivables", "View"))
+    company.world.crm.denied |= {(standard, module, "View") for module in ("Renkei_Receivables", "Renkei_Documents")}
     assert (await looked_at(company))["profiles"].state == "ok"
+
+
+async def test_without_roles_every_user_of_the_machine_holds_every_role(company: Company) -> None:
+    assert "every user of this machine holds every role" in (await looked_at(company))["roles"].said
+    company.spec = dataclasses.replace(company.spec, roles=(("administrator", ("os:hana",)), ("viewer", ())))
+    assert (await looked_at(company))["roles"].said == "administrator os:hana"
 
 
 async def test_a_day_whose_calls_are_used_up(company: Company) -> None:
