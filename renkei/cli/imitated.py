@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     port: Annotated[int, typer.Option(help="0: any free one.")] = 0,
-    seed: Annotated[str, typer.Option(help="demo, empty, native, synthetic:N, or a folder of CSV or JSON files.")] = "demo",
+    seed: Annotated[str, typer.Option(help="demo, empty, bare, native, synthetic:N, or a folder of CSV or JSON files.")] = "demo",
     limits: Annotated[
         Literal["on", "off"], typer.Option(help="off counts calls a minute and a day, but does not enforce them.")
     ] = "on",

@@ -1,5 +1,5 @@
 """What both organisations must have for a connection, what of it is missing, and how it comes there: made by their APIs as the
-OpenAPI files allow, or clicked by a person (docs/decisions/0017-preparing-an-organisation.md).
+OpenAPI files allow, or clicked by a person (docs/decisions/0018-preparing-an-organisation.md).
 
 Everything here is a value: nobody is asked and nothing is written.
 """

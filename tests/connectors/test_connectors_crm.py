@@ -11,6 +11,7 @@ import pytest
 from connector_world import CRM_KEY, START, House
 
 from renkei.core.errors import AnswerUnknown, Bug, FieldMissing, WrongOrganization
+from renkei.core.preparing import NewField, NewModule, TakenRights
 from renkei.core.records import Currency, Row
 
 
@@ -289,3 +290,40 @@ async def test_a_wrong_organisation_is_found_by_comparing_its_id(house: House) -
     assert there.id and there.kind == "production" and there.time_zone == "Asia/Tokyo"
     with pytest.raises(WrongOrganization, match=house.world.organization):
         await house.books(organization="60000000001").organization()
+
+
+# ------------------------------------------------------------------------------------------- shaping the organisation
+
+NOTE = NewField("crm", "Accounts", "Note_1", "Note 1", length=50, unique=True)
+
+
+async def test_fields_are_made_in_one_call_and_answered_one_by_one(house: House) -> None:
+    crm = house.crm()
+    points = NewField("crm", "Accounts", "Deal_1", "Deal 1", "lookup", lookup="Deals", related="Accounts_1")
+    amount = NewField("crm", "Accounts", "Sum_1", "Sum 1", "double", digits=3)
+    answers = await crm.make_fields("Accounts", [NOTE, NOTE, points, amount])
+    assert [one.ok for one in answers] == [True, False, True, True] and answers[1].code == "INVALID_DATA"
+    there = {one.api_name: one for one in await crm.fields("Accounts")}
+    assert there["Note_1"].unique and there["Note_1"].length == 50
+    assert [there[name].data_type for name in ("Deal_1", "Sum_1")] == ["lookup", "double"]
+
+
+async def test_a_refusal_of_the_whole_call_stands_for_each_field(house: House) -> None:
+    crm = house.crm()
+    answers = await crm.make_fields("No_Such", [NOTE, NOTE])
+    assert [(one.ok, one.code) for one in answers] == [(False, "INVALID_MODULE")] * 2
+    with pytest.raises(Bug, match="6 fields"):
+        await crm.make_fields("Accounts", [NOTE] * 6)
+
+
+async def test_a_module_is_shown_to_its_profiles_and_one_of_them_loses_rights_there(house: House) -> None:
+    crm = house.crm()
+    shown = tuple((one.id, one.name) for one in await crm.profiles() if one.name != "Standard")
+    assert (await crm.make_module(NewModule("Notes_1", "Note 1", "Notes 1", shown))).ok
+    assert not (await crm.make_module(NewModule("Notes_1", "Note 1", "Notes 1", shown))).ok
+    assert sorted((await crm.modules())["Notes_1"]) == sorted(id for id, _ in shown)
+    finance = next(one for one in await crm.profiles() if one.name == "Finance")
+    assert (await crm.take_rights(TakenRights(finance.id, "Finance", "Notes_1", ("Create", "Edit")))).ok
+    after = next(one for one in await crm.profiles() if one.name == "Finance")
+    assert finance.rights - after.rights == {("Notes_1", "Create"), ("Notes_1", "Edit")}
+    assert not after.fixed and next(one for one in await crm.profiles() if one.name == "Administrator").fixed
