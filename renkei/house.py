@@ -318,13 +318,19 @@ async def open_house(
     judge: Judge | None = None,
     ledger: Ledger | None = None,
     progress: Callable[[str, str, int, int | None], None] | None = None,
+    for_a_person: bool = False,
 ) -> AsyncIterator[Rooms]:
-    """All rooms for one connection. CredentialsRefused names what the environment lacks, before any call."""
+    """All rooms for one connection. CredentialsRefused names what the environment lacks, before any call.
+
+    for_a_person   its calls may use what the budget keeps for people
+    """
     time_of = clock or SystemClock()
     secrets = {side: credentials(_side(connection, side).credentials, environ, side) for side in SIDES}
     own = None if ledger is not None else open_ledger(project.settings.ledger_url)
     memory: Ledger = ledger if ledger is not None else own  # type: ignore[assignment]
-    tokens, clients = _lines(project.settings, connection, secrets, memory, time_of, transport)
+    kept = 0 if for_a_person else connection.budget.keep_for_people
+    paying = dataclasses.replace(connection, budget=dataclasses.replace(connection.budget, keep_for_people=kept))
+    tokens, clients = _lines(project.settings, paying, secrets, memory, time_of, transport)
 
     def allow_writes(allowed: bool) -> None:
         for client in clients.values():

@@ -13,6 +13,7 @@ from renkei.cli import (
     connecting,
     declarations,
     deploying,
+    documents,
     history,
     imitated,
     life,
@@ -62,6 +63,7 @@ for room in (
     questions,
     linking,
     history,
+    documents,
     declarations,
     mapping,
     imitated,
@@ -81,7 +83,7 @@ def main() -> None:
         raise SystemExit(app(in_front(sys.argv[1:]), standalone_mode=False))
     except RenkeiError as error:
         if Asked.as_json:
-            _as_json(type(error).__name__, error.what, error.written, error.fix)
+            _as_json(type(error).__name__, error.what, error.written, error.fix, **error.more)
         else:
             print(str(error), file=sys.stderr)
         raise SystemExit(error.exit_code) from None
@@ -96,5 +98,5 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def _as_json(error: str, message: str, written: str, fix: str) -> None:
-    print(json.dumps({"error": error, "message": message, "written": written, "fix": fix}, ensure_ascii=False))
+def _as_json(error: str, message: str, written: str, fix: str, **more: str) -> None:
+    print(json.dumps({"error": error, "message": message, "written": written, "fix": fix, **more}, ensure_ascii=False))

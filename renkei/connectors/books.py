@@ -52,6 +52,7 @@ MODULES: Mapping[str, _Module] = {
     "items": _Module("items", "item", "item_id", "name", {"filter_by": "Status.All"}),
     "estimates": _Module("estimates", "estimate", "estimate_id", "created_time", {}),
     "salesorders": _Module("salesorders", "salesorder", "salesorder_id", "created_time", {}),
+    "purchaseorders": _Module("purchaseorders", "purchaseorder", "purchaseorder_id", "created_time", {}),
     "invoices": _Module("invoices", "invoice", "invoice_id", "created_time", {}),
 }
 MODIFIED_FILTER = ("salesorders", "invoices")  # documented for these (section 4.4), not for estimates
@@ -264,6 +265,78 @@ class ZohoBooks:
         code = _code(reply)
         done = code == "0" and reply.status < 300
         return Answer(done, code=code, words=str(reply.content.get("message", "")), field=new.api_name)
+
+    # documents for people: what a person sees of one, its PDF, its e-mail
+
+    async def search(self, module: str, filters: Mapping[str, str]) -> list[Row]:
+        """List rows by the documented filters of section 4.3, newest date first; every page. ModuleOff."""
+        spec, found, number, more = _module(module), list[Row](), 0, True
+        while more:
+            number += 1
+            params = {**filters, "sort_column": "date", "sort_order": "D", "per_page": str(PAGE_ROWS), "page": str(number)}
+            reply = await self._get("read", f"/{spec.path}", params)
+            listed, more = _rows(reply, spec.path), _has_more(reply)
+            if more and not listed:
+                raise Unreachable("books", f"{spec.path}: an empty page that says there is more.")
+            found += listed
+        return list({str(row[spec.id]): row for row in found}.values())
+
+    async def history(self, module: str, record_id: str) -> list[Row]:
+        """What happened to a document, as Books tells it (comments and system entries), oldest first. Not paged.
+
+        Rows come newest first; their time of day is words in the user's language, so that the order is taken as it comes.
+        """
+        path = f"/{_module(module).path}/{_check_id(record_id)}/comments"
+        rows = _rows(await self._get("read", path, {}), "comments")
+        return sorted(reversed(rows), key=lambda row: str(row.get("date") or ""))
+
+    async def payments_of(self, invoice_id: str) -> list[Row]:
+        """The payments applied to an invoice."""
+        return _rows(await self._get("read", f"/invoices/{_check_id(invoice_id)}/payments", {}), "payments")
+
+    async def pdf(self, module: str, record_id: str) -> bytes | None:
+        """One document's PDF (section 10.5), or None when it is gone. Errors come as JSON or as a gateway's page."""
+        path, params = f"/{_module(module).path}/{_check_id(record_id)}", {"accept": "pdf"}
+        reply = await self._call("read", "GET", path, params, headers={"Accept": "application/pdf"})
+        if _code(reply) in GONE:
+            return None
+        if isinstance(reply.body, bytes) and reply.body.startswith(b"%PDF-"):
+            return reply.body
+        if isinstance(reply.body, dict) and _code(reply) != "0":
+            self._expect(reply)
+        raise Unreachable("books", f"GET {path} answered without a PDF.")
+
+    async def email_content(self, module: str, record_id: str, template: str = "") -> Row:
+        """What an e-mail of the document would say: templates, senders, recipients, subject, body. Sends nothing.
+
+        Estimates have it at the top level, the others in `data` (section 2.1): both are taken.
+        """
+        params = {"email_template_id": _check_id(template)} if template else {}
+        reply = await self._get("read", f"/{_module(module).path}/{_check_id(record_id)}/email", params)
+        return _first(reply.content.get("data")) or reply.content
+
+    async def send_email(self, module: str, record_id: str, body: Row) -> Answer:
+        """Send the document with its PDF. An empty body would send the default template to the default recipients, and a
+        repeated call a second e-mail: never without recipients, subject and body, and never again by itself.
+        """
+        if not all(body.get(part) for part in ("to_mail_ids", "subject", "body")):
+            raise Bug("books: an e-mail without recipients, subject or body.", expected="all three, said outright")
+        spec = _module(module)
+        path = f"/{spec.path}/{_check_id(record_id)}/email"
+        return await self._write("POST", path, body, one=spec.one, id_key=spec.id, known=record_id)
+
+    async def templates(self, module: str) -> list[Row]:
+        """The layouts in which a document can be printed: template_id, template_name, template_type. Not paged."""
+        return _rows(await self._get("metadata", f"/{_module(module).path}/templates", {}), "templates")
+
+    async def taxes(self) -> list[Row]:
+        """Taxes of the organisation: tax_id, tax_name, tax_percentage, tax_type."""
+        found, number, more = list[Row](), 0, True
+        while more:
+            number += 1
+            reply = await self._get("metadata", "/settings/taxes", {"page": str(number), "per_page": str(PAGE_ROWS)})
+            found, more = found + _rows(reply, "taxes"), _has_more(reply)
+        return found
 
     # counting and closing
 

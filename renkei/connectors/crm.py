@@ -505,6 +505,7 @@ def _user(raw: Mapping[str, Any]) -> User:
         email=str(raw.get("email") or ""),
         active=raw.get("status") == "active",
         profile=str(_mapping(raw.get("profile")).get("name") or ""),
+        profile_id=str(_mapping(raw.get("profile")).get("id") or ""),
     )
 
 

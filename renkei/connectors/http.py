@@ -135,7 +135,8 @@ class Unreadable(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A decoded answer. `body` is None for 204 and 304. Money stays a double, as on the wire: core makes it Decimal by repr."""
+    """A decoded answer. `body` is None for 204 and 304, and the bytes of a PDF. Money stays a double, as on the wire: core makes
+    it Decimal by repr."""
 
     status: int
     body: Any
@@ -443,7 +444,7 @@ class Client:
             raise ConnectionRefused(
                 self.side, f"{call} was redirected elsewhere.", fix="Correct hosts or data_center in the connection."
             )
-        if reply.body is Unreadable.UNREADABLE or not isinstance(reply.body, (dict, type(None))):
+        if reply.body is Unreadable.UNREADABLE or not isinstance(reply.body, (dict, bytes, type(None))):
             raise no_answer(self.side, "the body cannot be read", request=str(call), writes=call.writes)
         return reply
 
@@ -546,6 +547,8 @@ class Client:
 def decode(response: httpx.Response) -> Any:
     if response.status_code in (204, 304):
         return None
+    if response.headers.get("content-type", "").startswith("application/pdf"):
+        return response.content
     try:
         return orjson.loads(response.content)
     except orjson.JSONDecodeError:

@@ -10,6 +10,7 @@
     │ ├ NotConnected          a person disconnected it
     │ ├ OrganizationChanged   the declared Books organisation is not the one that the ledger knows
     │ ├ NotAllowed            the actor's roles do not give the right; the ledger has a row of it
+    │ ├ DocumentRefused       a CRM user may not, or cannot now, do this with documents; in English and Japanese
     │ └ ConsentMissing        nobody agreed to the plan
     ├ ConnectionRefused   the connection itself is wrong nothing was written
     │ ├ CredentialsRefused   id, secret or refresh token
@@ -51,6 +52,11 @@ class RenkeiError(Exception):
         super().__init__(what)
         self.what = what
         self.fix = fix
+
+    @property
+    def more(self) -> dict[str, str]:
+        """What a program is told besides."""
+        return {}
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.what, self.written, self.fix) if part)
@@ -131,6 +137,21 @@ class NotAllowed(Stopped):
             f"{actor} may not do `{command}` of connection {connection}: that needs the role {' or '.join(roles)}.",
             fix=f"Who holds it: {', '.join(holders) or 'nobody'}.",
         )
+
+
+class DocumentRefused(Stopped):
+    """A CRM user may not, or cannot now, do this with documents. Data: connection, actor, verb, reason, ja (the same words)."""
+
+    def __init__(self, connection: str, actor: str, verb: str, reason: str, en: str, ja: str) -> None:
+        self.connection, self.actor, self.verb, self.reason, self.ja = connection, actor, verb, reason, ja
+        super().__init__(en)
+
+    @property
+    def more(self) -> dict[str, str]:
+        return {"reason": self.reason, "ja": self.ja}
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}\n{self.ja}"
 
 
 class ConnectionPaused(Stopped):

@@ -183,6 +183,28 @@ class Books(System, Protocol):
     async def make_field(self, new: NewField) -> Answer:
         """A custom field. Whether `unique` was heeded only `fields` tells: how to ask for it is not documented."""
 
+    async def search(self, module: str, filters: Mapping[str, str]) -> list[Row]:
+        """List rows by the vendor's filters, newest date first. ModuleOff where the organisation has no such module."""
+
+    async def history(self, module: str, record_id: str) -> list[Row]:
+        """What happened to a document, oldest first."""
+
+    async def payments_of(self, invoice_id: str) -> list[Row]: ...
+
+    async def pdf(self, module: str, record_id: str) -> bytes | None:
+        """A document's PDF, or None when it is gone."""
+
+    async def email_content(self, module: str, record_id: str, template: str = "") -> Row:
+        """Templates, senders, recipients, subject and body of an e-mail with the document. Sends nothing."""
+
+    async def send_email(self, module: str, record_id: str, body: Row) -> Answer:
+        """Send it; every call is one e-mail. Bug without recipients, subject or body."""
+
+    async def templates(self, module: str) -> list[Row]:
+        """The layouts in which a document can be printed."""
+
+    async def taxes(self) -> list[Row]: ...
+
     async def offers(self, path: str) -> bool:
         """Whether this list can be read there: False where the edition lacks it or the organisation switched it off."""
 

@@ -108,7 +108,8 @@ class Currency:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """`profile`: the CRM profile, or the role in Books. `administers`: told of the user behind a token only."""
+    """`profile`: the CRM profile, or the role in Books; `profile_id`: of the CRM's. `administers`: told of the user behind a
+    token only."""
 
     id: str
     name: str
@@ -116,6 +117,7 @@ class User:
     active: bool
     profile: str = ""
     administers: bool = False
+    profile_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,10 @@ NEEDS: Mapping[str, tuple[Right, ...]] = {
     "deploy": RUN,
     "disconnect": ADMINISTER,
     "switch-organization": ADMINISTER,
+    "documents list": READ,
+    "documents show": READ,
+    "documents summary": READ,
+    "documents refresh": RUN,
     "flow hourly": RUN,
     "flow nightly": RUN,
     "flow record": RUN,
@@ -153,6 +157,19 @@ ACTS: Mapping[DocumentAct, tuple[str, str]] = {
 }
 
 
+KINDS = ("estimates", "sales_orders", "invoices", "purchase_orders")  # of documents, as `permissions` spell them
+RECEIVABLES = "receivables"  # what `permissions` call the summary
+MODULES: Mapping[str, str] = {  # kind → module of Books
+    "estimates": "estimates", "sales_orders": "salesorders", "invoices": "invoices", "purchase_orders": "purchaseorders",
+}  # fmt: skip
+BOOKS_ONLY = frozenset({"sales_orders", "purchase_orders"})  # Zoho Invoice has none
+
+
+def kind_of(module: str) -> str | None:
+    """The kind of document that a module of Books holds, or None."""
+    return next((kind for kind, one in MODULES.items() if one == module), None)
+
+
 def document_rights(
     permissions: Permissions, profile: str, kind: str, in_crm: Collection[tuple[str, str]]
 ) -> frozenset[DocumentAct]:
@@ -163,3 +180,22 @@ def document_rights(
     """
     verbs = {verb for name, kinds in permissions if name == profile for one, given in kinds if one == kind for verb in given}
     return frozenset(act for act, (verb, right) in ACTS.items() if verb in verbs and (TAB, right) in in_crm)
+
+
+def denial(
+    permissions: Permissions, profile: str, kind: str, act: DocumentAct, in_crm: Collection[tuple[str, str]]
+) -> tuple[str, str] | None:
+    """Why `document_rights` do not hold this act: (reason, the right that is lacking), or None where they do.
+
+    The reason is profile_not_named, permission_missing (a verb of `permissions`) or crm_tab (a right on the CRM's tab).
+    """
+    verb, right = ACTS[act]
+    if profile not in {name for name, _ in permissions}:
+        return "profile_not_named", verb
+    if act in document_rights(permissions, profile, kind, in_crm):
+        return None
+    given = act in document_rights(permissions, profile, kind, _ALL_OF_TAB)
+    return ("crm_tab", right) if given else ("permission_missing", verb)
+
+
+_ALL_OF_TAB = frozenset((TAB, right) for _, right in ACTS.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from renkei.core.errors import NotAllowed
@@ -12,6 +14,7 @@ from renkei.core.rights import (
     RIGHTS,
     ROLES,
     TAB,
+    denial,
     document_rights,
     everybody_may,
     in_full,
@@ -49,6 +52,8 @@ MAY = {
     "resume --reconnect": "", "deploy": "operator",
     "flow hourly": "operator", "flow nightly": "operator", "flow record": "operator", "flow apply": "operator",
     "flow fleet": "operator",
+    "documents list": "viewer mapper operator approver auditor", "documents show": "viewer mapper operator approver auditor",
+    "documents summary": "viewer mapper operator approver auditor", "documents refresh": "operator",
     "watch": "viewer mapper operator approver auditor",
     "flow apply --release": "approver",
     **{
@@ -155,6 +160,19 @@ PERMISSIONS = (
 )
 def test_a_crm_user_may_do_the_lesser_of_both_rights(profile: str, kind: str, in_crm: set[tuple[str, str]], may: str) -> None:
     assert document_rights(PERMISSIONS, profile, kind, in_crm) == set(may.split())
+
+
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("profile", ["Sales", "Support", "Administrator"])
+def test_a_denial_says_which_right_is_lacking_exactly_where_there_is_none(profile: str, act: Any) -> None:
+    for kind in ("invoices", "estimates"):
+        for in_crm in (EVERYTHING, {(TAB, "View")}, set()):
+            may = act in document_rights(PERMISSIONS, profile, kind, in_crm)
+            why = denial(PERMISSIONS, profile, kind, act, in_crm)
+            assert (why is None) == may
+    assert denial(PERMISSIONS, "Administrator", "invoices", act, EVERYTHING) == ("profile_not_named", ACTS[act][0])
+    assert denial(PERMISSIONS, "Sales", "estimates", act, EVERYTHING) == ("permission_missing", ACTS[act][0])
+    assert denial(PERMISSIONS, "Sales", "invoices", act, set()) == ("crm_tab", ACTS[act][1])
 
 
 def test_without_permissions_no_profile_may_do_anything() -> None:

@@ -126,10 +126,10 @@ class Company:
         self.spec = dataclasses.replace(self.spec, **{entity: dataclasses.replace(getattr(self.spec, entity), **settings)})
 
     @asynccontextmanager
-    async def rooms(self) -> AsyncIterator[Rooms]:
+    async def rooms(self, *, for_a_person: bool = False) -> AsyncIterator[Rooms]:
         async with open_house(
             self.project.with_connection(self.spec), self.spec, self.environ, transport=self.transport, clock=self.clock,
-            judge=self.judge, ledger=self.ledger,
+            judge=self.judge, ledger=self.ledger, for_a_person=for_a_person,
         ) as rooms:  # fmt: skip
             allow = rooms.allow_writes
 

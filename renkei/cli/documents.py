@@ -1,0 +1,172 @@
+"""Commands for CRM users: renkei documents … --as PROFILE_OR_USER."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from renkei.cli.asked import Asked, group, local, refs_of, show, table
+from renkei.cli.running import Environment
+
+if TYPE_CHECKING:
+    from renkei.engine.crm_user import CrmUser
+
+As = Annotated[
+    str, typer.Option("--as", metavar="PROFILE_OR_USER", help="A profile of the CRM, or one of its users by e-mail address.")
+]
+Record = Annotated[str, typer.Argument(help="crm:Accounts:ID, crm:Contacts:ID or crm:Deals:ID.")]
+Document = Annotated[str, typer.Argument(help="books:invoices:ID, books:estimates:ID …")]
+
+
+def register(app: typer.Typer) -> None:
+    documents = group("Estimates, sales orders, invoices and purchase orders, for CRM users.")
+    documents.command("list")(list_)
+    documents.command("show")(show_)
+    documents.command("summary")(summary)
+    documents.command("refresh")(refresh)
+    app.add_typer(documents, name="documents", no_args_is_help=True)
+
+
+def visit(verb: str, name: str, work: Callable[[CrmUser], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    """What a CRM user is answered. A person's calls may use the part of the day's allowance that is kept for people."""
+    from renkei.engine.crm_user import crm_user
+    from renkei.house import Settings, load_project, open_house, typist_of
+
+    environ = dict(os.environ)
+    project = load_project(Settings.from_environment(environ))
+    spec = project.connection(Asked.connection)
+
+    async def answer() -> dict[str, Any]:
+        async with open_house(project, spec, environ, for_a_person=True) as rooms:
+            return await work(await crm_user(rooms, name, verb, typist_of(spec, environ)))
+
+    return asyncio.run(answer())
+
+
+def list_(
+    acting: As,
+    record: Annotated[str | None, typer.Argument(help="crm:Accounts:ID, crm:Contacts:ID or crm:Deals:ID; left out: all.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="estimates, sales_orders, invoices or purchase_orders.")] = None,
+    dated_from: Annotated[str | None, typer.Option("--from", metavar="DATE", help="Dated on this day or later.")] = None,
+    dated_to: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Dated on this day or earlier.")] = None,
+    least: Annotated[str | None, typer.Option(metavar="AMOUNT", help="With at least this total.")] = None,
+    most: Annotated[str | None, typer.Option(metavar="AMOUNT", help="With at most this total.")] = None,
+    party: Annotated[str, typer.Option(metavar="NAME", help="Of parties whose name holds this.")] = "",
+) -> None:
+    """The documents of a record, or those that a search finds: number, dates, status, total, balance, and when they were read."""
+    from renkei.core.document_view import Search
+    from renkei.engine.documents import list_documents
+
+    ref = refs_of([record])[0] if record else None
+    search = Search(_day(dated_from), _day(dated_to), amount(least), amount(most), party)
+    kinds = [_kind(one) for one in kind or ()]
+    found = visit("list", acting, lambda user: list_documents(user, ref, kinds, search))
+    show(found, "\n".join(_list_lines(found)))
+
+
+def show_(document: Document, acting: As) -> None:
+    """One document as Books has it now: lines, taxes, payments, what happened to it, template."""
+    from renkei.engine.documents import show_document
+
+    (ref,) = refs_of([document])
+    found = visit("show", acting, lambda user: show_document(user, ref))
+    show(found, "\n".join(_document_lines(found)))
+
+
+def summary(record: Record, acting: As) -> None:
+    """What an account, a contact or a deal owes, per currency."""
+    from renkei.engine.documents import summary as summary_of
+
+    (ref,) = refs_of([record])
+    found = visit("summary", acting, lambda user: summary_of(user, ref))
+    lines = [f"{found['record']} ({found['customer'] or 'not linked with a customer of Books'}), as of {local(found['as_of'])}"]
+    for currency, figures in found["currencies"].items():
+        lines.append(currency)
+        lines.append(table([(name, value) for name, value in figures.items() if value is not None], "  "))
+    show(found, "\n".join(lines if found["currencies"] else [*lines, "No invoices."]))
+
+
+def refresh(
+    record: Annotated[str, typer.Argument(help="crm:Accounts:ID, crm:Contacts:ID, crm:Deals:ID or a document.")],
+    acting: As,
+    environment: Environment = None,
+) -> None:
+    """Read a record's documents again, now, and publish what moved."""
+    from renkei.engine.documents import refresh as refresh_it
+
+    (ref,) = refs_of([record])
+    found = visit("refresh", acting, lambda user: refresh_it(user, ref, environment or ""))
+    show(found, f"{found['record']} was read again in {found['seconds']:.1f} s: {found['status']} (run {found['run']})")
+
+
+def _list_lines(found: dict[str, Any]) -> Iterator[str]:
+    if found["record"] and not found["customer"]:
+        yield f"{found['record']} is not linked with a customer of Books."
+    rows = [
+        (
+            one["date"] or "", one["number"], one["kind"], one["status"], one["party"], f"{one['total']} {one['currency']}",
+            "" if one["balance"] is None else f"owed {one['balance']}", f"due {one['due_date']}" if one["due_date"] else "",
+            one["record"],
+        )
+        for one in found["documents"]
+    ]  # fmt: skip
+    yield table(rows) or "No documents."
+    times = sorted({one["as_of"] for one in found["documents"] if one["as_of"]})
+    if times:
+        yield f"As of {local(times[0])}. A PDF: {found['documents'][0]['pdf']}"
+    for kind, why in found["not_shown"].items():
+        yield f"{kind}: {why}"
+
+
+def _document_lines(found: dict[str, Any]) -> Iterator[str]:
+    yield f"{found['kind']} {found['number']}: {found['status']}, dated {found['date']}, due {found['due_date'] or '-'}"
+    yield f"  {found['party']['name']} ({found['party']['record']})"
+    yield table(
+        [(one["name"], f"{one['quantity']} × {one['price']}", one["tax"] or "", one["amount"]) for one in found["lines"]], "  "
+    )
+    yield from (f"  {one['name']}: {one['amount']}" for one in found["taxes"])
+    owed = "" if found["balance"] is None else f", owed {found['balance']}"
+    yield f"  total {found['total']} {found['currency']}{owed}"
+    yield from (
+        f"  paid {one['amount']} on {one['date']} ({one['mode']}) {one['reference']}".rstrip() for one in found["payments"]
+    )
+    yield from (f"  {one['at']}  {one['what']}  {one['by']}".rstrip() for one in found["history"])
+    if found["template"]:
+        yield f"  template {found['template']['name'] or found['template']['id']}"
+
+
+def _kind(word: str) -> str:
+    from renkei.core.errors import AskedWrongly
+    from renkei.core.rights import KINDS
+
+    if word not in KINDS:
+        raise AskedWrongly(f"{word!r} is no kind of document.", fix=f"Use one of: {', '.join(KINDS)}.")
+    return word
+
+
+def _day(text: str | None) -> date | None:
+    from renkei.core.errors import AskedWrongly
+
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise AskedWrongly(f"{text!r} is no day.", fix="Write YYYY-MM-DD.") from None
+
+
+def amount(text: str | None) -> Decimal | None:
+    """An amount as it is typed. AskedWrongly for what is none."""
+    from renkei.core.errors import AskedWrongly
+
+    try:
+        value = Decimal(text.replace(",", "")) if text else None
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if value is not None and not value.is_finite():
+        raise AskedWrongly(f"{text!r} is no amount.", fix="Write digits, such as 1000 or 12.50.")
+    return value

@@ -1,0 +1,90 @@
+"""What CRM users are told of documents, in English and in Japanese: why not, kinds, rights.
+
+Commands print both; a page shows the one of its reader's language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from renkei.core.errors import DocumentRefused
+
+Both = tuple[str, str]  # English, Japanese
+
+NOUNS: Mapping[str, Both] = {
+    "estimates": ("estimates", "見積書"),
+    "sales_orders": ("sales orders", "受注書"),
+    "invoices": ("invoices", "請求書"),
+    "purchase_orders": ("purchase orders", "発注書"),
+    "receivables": ("the summary of receivables", "売掛金の概要"),
+    "view": ("view", "表示"),
+    "create": ("create", "作成・編集"),
+    "email": ("email", "メール"),
+    "View": ("View", "閲覧"),
+    "Create": ("Create", "作成"),
+    "Edit": ("Edit", "編集"),
+    "Delete": ("Delete", "削除"),
+}  # fmt: skip
+
+# Why someone may not: the first four leave a row `denied` in the ledger, the others `refused`.
+DENIALS = ("unknown_user", "profile_not_named", "permission_missing", "crm_tab")
+REASONS: Mapping[str, Both] = {
+    "unknown_user": (
+        "no profile and no active user of the CRM is called {name}",
+        "CRM に「{name}」という権限プロファイルも有効なユーザーも見つかりません",
+    ),
+    "profile_not_named": (
+        "the profile {profile} is not named in `permissions`, so it has no right to any document",
+        "権限プロファイル「{profile}」は `permissions` に記載がないため、書類に関する権限がありません",
+    ),
+    "permission_missing": (
+        "`permissions` do not give the profile {profile} the right `{right}` for {kind}",
+        "`permissions` では、権限プロファイル「{profile}」に{kind}の「{right}」の権限がありません",
+    ),
+    "crm_tab": (
+        "the profile {profile} lacks the right `{right}` on the Invoices tab of the CRM",
+        "権限プロファイル「{profile}」には、CRM の請求書タブの「{right}」の権限がありません",
+    ),
+    "not_connected": (
+        "not_connected: {detail}",
+        "not_connected: この接続は現在利用できません。管理者にお問い合わせください",
+    ),
+    "not_in_edition": (
+        "{kind} are available with Zoho Books only; this connection is to Zoho Invoice",
+        "{kind}は Zoho Books でのみ利用できます。この接続先は Zoho Invoice です",
+    ),
+    "switched_off": (
+        "{kind} are switched off in the Books organisation; an administrator can enable them in its settings",
+        "{kind}は Books の組織で無効になっています。Books の設定で管理者が有効にできます",
+    ),
+    "not_found": ("{record} is not there", "{record} は存在しません"),
+    "never_kept": (
+        "purchase orders are always read from Books on the spot; there is nothing to refresh",
+        "発注書は常に Books から直接読み込みます。更新の必要はありません",
+    ),
+    "not_a_party": (
+        "{record} is neither an account, a contact or a deal of the CRM nor a customer of Books",
+        "{record} は CRM の取引先・連絡先・商談でも、Books の顧客でもありません",
+    ),
+    "not_a_document": (
+        "{record} is no document; write books:invoices:ID, books:estimates:ID, books:salesorders:ID or books:purchaseorders:ID",
+        "{record} は書類ではありません。books:invoices:ID、books:estimates:ID、books:salesorders:ID、"
+        "books:purchaseorders:ID のいずれかを指定してください",
+    ),
+}  # fmt: skip
+
+
+def said(reason: str, **values: str) -> Both:
+    """The reason in both languages. A value that is a kind or a right is said in each language's own word."""
+    english, japanese = REASONS[reason]
+    nouns = {name: NOUNS.get(value, (value, value)) for name, value in values.items()}
+    return (
+        english.format(**{name: words[0] for name, words in nouns.items()}),
+        japanese.format(**{name: words[1] for name, words in nouns.items()}),
+    )
+
+
+def refusal(connection: str, actor: str, verb: str, reason: str, **values: str) -> DocumentRefused:
+    """The error that tells a CRM user why not."""
+    english, japanese = said(reason, **values)
+    return DocumentRefused(connection, actor, verb, reason, f"documents {verb}: {english}.", f"{japanese}。")
