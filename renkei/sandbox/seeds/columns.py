@@ -33,13 +33,21 @@ _CRM_KINDS = {
 }
 _CRM_UNSEEDED = frozenset({"Full_Name", "Expected_Revenue", "Layout", "Tag", "Record_Status__s", "Locked__s"})
 
+# Rows of a deal's subform; `tax_percentage` becomes their Line_Tax.
+DEAL_LINES: Shape = {
+    "Product_Name": "Products",
+    "Description": "text",
+    **dict.fromkeys(("Quantity", "List_Price", "Discount"), "number"),
+    "tax_percentage": "tax",
+}
+
 
 def crm_shape(fields: Mapping[str, Field]) -> Shape:
     """The columns of a CRM module: its fields by API name, but for those that the CRM itself fills."""
     return {
         name: field.lookup if field.type == "lookup" else _CRM_KINDS.get(field.type, "text")
         for name, field in fields.items()
-        if name not in _CRM_UNSEEDED
+        if name not in _CRM_UNSEEDED and field.type != "subform"
     }
 
 
@@ -56,7 +64,6 @@ _LINE = {
     "tax_percentage": "tax",
 }
 _DOCUMENT = {
-    "customer_id": "contacts",
     "date": "date",
     "exchange_rate": "number",
     "discount": "discount",
@@ -65,17 +72,28 @@ _DOCUMENT = {
     "shipping_charge": "number",
     "adjustment": "number",
     **dict.fromkeys(
-        ("status", "currency_code", "reference_number", "discount_type", "adjustment_description", "notes", "terms"),
+        (
+            "status",
+            "currency_code",
+            "reference_number",
+            "discount_type",
+            "adjustment_description",
+            "salesperson_name",
+            "notes",
+            "terms",
+        ),
         "text",
     ),
     "line_items": [_LINE],
     **_STAMPS,
 }
+_SALE = {**_DOCUMENT, "customer_id": "contacts"}
 _PERSON = {
     **dict.fromkeys(("salutation", "first_name", "last_name", "email", "phone", "mobile", "designation", "department"), "text"),
     "is_primary_contact": "boolean",
 }
 
+_APPLIED = {"invoice_id": "invoices", "amount_applied": "number"}
 BOOKS: dict[str, Shape] = {
     "contacts": {
         **dict.fromkeys(
@@ -112,10 +130,10 @@ BOOKS: dict[str, Shape] = {
         "is_linked_with_zohocrm": "boolean",
         **_STAMPS,
     },
-    "estimates": {**_DOCUMENT, "estimate_number": "text", "expiry_date": "date"},
-    "salesorders": {**_DOCUMENT, "salesorder_number": "text", "shipment_date": "date"},
+    "estimates": {**_SALE, "estimate_number": "text", "expiry_date": "date"},
+    "salesorders": {**_SALE, "salesorder_number": "text", "shipment_date": "date"},
     "invoices": {
-        **_DOCUMENT,
+        **_SALE,
         "invoice_number": "text",
         "due_date": "date",
         "payment_terms": "integer",
@@ -126,8 +144,15 @@ BOOKS: dict[str, Shape] = {
         **dict.fromkeys(("payment_number", "payment_mode", "reference_number", "description"), "text"),
         **dict.fromkeys(("amount", "exchange_rate", "bank_charges"), "number"),
         "date": "date",
-        "invoices": [{"invoice_id": "invoices", "amount_applied": "number"}],
+        "invoices": [_APPLIED],
         **_STAMPS,
+    },
+    "creditnotes": {**_SALE, "creditnote_number": "text", "invoices": [_APPLIED]},
+    "purchaseorders": {
+        **_DOCUMENT,
+        "vendor_id": "contacts",
+        "purchaseorder_number": "text",
+        "delivery_date": "date",
     },
 }
 
@@ -138,6 +163,8 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "salesorders": ("customer_id", "date"),
     "invoices": ("customer_id", "date"),
     "customerpayments": ("customer_id", "date", "amount"),
+    "creditnotes": ("customer_id", "date"),
+    "purchaseorders": ("vendor_id", "date"),
 }
 
 # No two rows may share a value of these (books-v3.md sections 6.2, 7).
@@ -148,6 +175,8 @@ UNIQUE: dict[str, tuple[str, ...]] = {
     "salesorders": ("salesorder_number",),
     "invoices": ("invoice_number",),
     "customerpayments": ("payment_number",),
+    "creditnotes": ("creditnote_number",),
+    "purchaseorders": ("purchaseorder_number",),
 }
 
 # A file of lines: the kind it belongs to, the column that names the parent, the list that it fills.
@@ -157,6 +186,9 @@ LINES: dict[str, tuple[str, str, str]] = {
     "salesorder_lines": ("salesorders", "salesorder", "line_items"),
     "invoice_lines": ("invoices", "invoice", "line_items"),
     "payment_lines": ("customerpayments", "payment", "invoices"),
+    "creditnote_lines": ("creditnotes", "creditnote", "line_items"),
+    "credit_lines": ("creditnotes", "creditnote", "invoices"),
+    "purchaseorder_lines": ("purchaseorders", "purchaseorder", "line_items"),
 }
 
 _RELATIVE = re.compile(r"today(?:([+-])(\d{1,5}))?(?: (\d{1,2}:\d{2}(?::\d{2})?))?")

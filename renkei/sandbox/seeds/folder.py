@@ -11,6 +11,7 @@ from renkei.sandbox.seeds.columns import (
     BOOKS,
     BOOKS_REFERENCES,
     CRM_REFERENCES,
+    DEAL_LINES,
     LINES,
     REQUIRED,
     UNIQUE,
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from renkei.sandbox.world import World
 
 CRM_MODULES = ("Accounts", "Contacts", "Products", "Deals")
-FILES = {"crm": ("users", *CRM_MODULES), "books": (*BOOKS, *LINES)}
+LINES_OF_DEALS = "Deal_Lines"
+FILES = {"crm": ("users", *CRM_MODULES, LINES_OF_DEALS), "books": (*BOOKS, *LINES)}
 
 
 def load_folder(world: World, folder: Path) -> None:
@@ -34,7 +36,7 @@ def load_folder(world: World, folder: Path) -> None:
     sheets = {f"{side}/{name}": read_sheet(folder, f"{side}/{name}") for side in FILES for name in FILES[side]}
     seeding = _Seeding(world)
     seeding.users(sheets["crm/users"])
-    seeding.crm({module: sheets[f"crm/{module}"] for module in CRM_MODULES})
+    seeding.crm({module: sheets[f"crm/{module}"] for module in CRM_MODULES}, sheets[f"crm/{LINES_OF_DEALS}"])
     lines = {name: sheets[f"books/{name}"] for name in LINES}
     for kind in BOOKS:
         of_kind = {name: sheet for name, sheet in lines.items() if LINES[name][0] == kind}
@@ -74,7 +76,7 @@ class _Seeding:
                 self.ids["users"][email] = id
             self._name(row, "users", self.ids["users"][email])
 
-    def crm(self, sheets: Mapping[str, Sheet]) -> None:
+    def crm(self, sheets: Mapping[str, Sheet], deal_lines: Sheet) -> None:
         """Adds the records of all modules; ids come first, because lookups may point forwards."""
         given = {module: [self.world.new_id("crm") for _ in sheet.rows] for module, sheet in sheets.items()}
         for module, sheet in sheets.items():
@@ -84,8 +86,22 @@ class _Seeding:
             table = self.world.crm.tables[module]
             rows = self._converted(sheet, crm_shape(table.fields))
             _check_unique(rows, table.uniques)
+            if module == "Deals":
+                self._add_deal_lines(rows, deal_lines)
             records = [{"id": id, **record} for id, (_, record) in zip(given[module], rows, strict=True)]
             self.world.crm.seed(module, records)
+
+    def _add_deal_lines(self, rows: Iterable[tuple[Row, dict[str, Any]]], sheet: Sheet) -> None:
+        deals = {row.values["ref"]: record for row, record in rows if "ref" in row.values}
+        taxes = self.world.books.main.taxes
+        for row, line in self._converted(sheet, {"deal": "text", **DEAL_LINES}):
+            deal = line.pop("deal", None) or row.lacks("deal")
+            if deal not in deals:
+                raise row.wrong(f"deal {deal!r} is no ref in crm/Deals")
+            tax = taxes.get(line.pop("tax_id", ""))
+            if tax is not None:
+                line["Line_Tax"] = [{"name": tax["tax_name"], "percentage": tax["tax_percentage"]}]
+            deals[deal].setdefault(LINES_OF_DEALS, []).append(line)
 
     def books(self, kind: str, sheet: Sheet, lines: Mapping[str, Sheet]) -> None:
         """Adds the records of a kind with the lines that stand in files of their own."""

@@ -13,7 +13,7 @@ from stdnum.jp import cn
 from renkei.sandbox.seeds import DEMO, load
 from renkei.sandbox.world import World
 
-KINDS = ("contacts", "items", "invoices", "customerpayments", "estimates", "salesorders")
+KINDS = ("contacts", "items", "invoices", "customerpayments", "estimates", "salesorders", "purchaseorders")
 MODULES = ("Accounts", "Contacts", "Products", "Deals")
 
 
@@ -47,6 +47,7 @@ def test_it_is_as_large_as_promised(demo: World) -> None:
     counts = {kind: len(demo.books.records(kind)) for kind in KINDS}
     assert counts == {
         "contacts": 39, "items": 22, "invoices": 91, "customerpayments": 53, "estimates": 5, "salesorders": 3,
+        "purchaseorders": 3,
     }  # fmt: skip
 
 
@@ -100,6 +101,26 @@ def test_no_stamp_lies_in_the_future_and_none_is_modified_before_it_is_created(d
         (record["created_time"], record["last_modified_time"]) for kind in KINDS for record in demo.books.records(kind).values()
     ]
     assert all(datetime.fromisoformat(made) <= datetime.fromisoformat(changed) < now for made, changed in pairs)
+
+
+def test_lines_of_deals_add_up_to_their_amount_but_where_the_readme_says(demo: World) -> None:
+    apart = []
+    for deal in demo.crm.records("Deals").values():
+        lines = deal.get("Deal_Lines", [])
+        net = sum(money(line["Quantity"]) * money(line["List_Price"]) - money(line.get("Discount", 0)) for line in lines)
+        if lines and net != money(deal["Amount"]):
+            apart.append((deal["Deal_Name"], net, money(deal["Amount"])))
+    assert apart == [("Kita renewal", 270000, 297000)]
+    sizes = Counter(len(deal.get("Deal_Lines", [])) for deal in demo.crm.records("Deals").values())
+    assert sizes == {0: 3, 1: 5, 2: 3, 3: 1}
+    won = [deal for deal in demo.crm.records("Deals").values() if deal["Stage"] == "Closed Won"]
+    assert len(won) == 4 and all(deal["Deal_Lines"] for deal in won)
+
+
+def test_purchase_orders_name_vendors_and_are_in_every_state(demo: World) -> None:
+    orders = demo.books.records("purchaseorders").values()
+    assert [(order["status"], order["total"]) for order in orders] == [("billed", 139700), ("open", 154000), ("draft", 52800)]
+    assert all(demo.books.records("contacts")[order["vendor_id"]]["contact_type"] == "vendor" for order in orders)
 
 
 def test_unique_fields_are_unique(demo: World) -> None:

@@ -48,6 +48,38 @@ def test_numbers_stay_numbers_and_codes_stay_text(world: World, tmp_path: Path) 
     assert (product["Product_Code"], product["Unit_Price"], product["Product_Active"]) == ("00123", 480.5, True)
 
 
+def test_lines_of_deals_credit_notes_and_purchase_orders_have_files_of_their_own(world: World, tmp_path: Path) -> None:
+    files: dict[str, str | list[dict[str, Any]]] = {
+        "crm/Products.csv": "ref,Product_Name\ntea,Tea\n",
+        "crm/Deals.csv": "ref,Deal_Name,Stage\nd,Tea,Closed Won\n",
+        "crm/Deal_Lines.csv": "deal,Product_Name.ref,Quantity,List_Price,Discount,tax_percentage\nd,tea,3,100,20,8\n",
+        "books/contacts.csv": "ref,contact_name,contact_type\nk,Kita,customer\nv,Ace,vendor\n",
+        "books/invoices.csv": "ref,customer_id.ref,date,status\ni,k,today,sent\n",
+        "books/invoice_lines.csv": "invoice,name,rate,quantity\ni,Work,1000,1\n",
+        "books/creditnotes.csv": "ref,customer_id.ref,date,status\nc,k,today,open\n",
+        "books/creditnote_lines.csv": "creditnote,name,rate,quantity\nc,Sorry,300,1\n",
+        "books/credit_lines.csv": "creditnote,invoice_id.ref,amount_applied\nc,i,200\n",
+        "books/purchaseorders.csv": "ref,vendor_id.ref,date\np,v,today\n",
+        "books/purchaseorder_lines.csv": "purchaseorder,name,rate,quantity\np,Paper,5,10\n",
+    }
+    load(world, write(tmp_path, files))
+    (line,) = only(world.crm.records("Deals"))["Deal_Lines"]
+    assert line["Product_Name"]["id"] in world.crm.records("Products")
+    assert (line["Net_Total"], line["Line_Tax"][0]["percentage"]) == (302.4, 8)
+    assert only(world.books.records("invoices"))["balance"] == 800
+    assert only(world.books.records("creditnotes"))["balance"] == 100
+    order = only(world.books.records("purchaseorders"))
+    assert (order["vendor_name"], order["total"]) == ("Ace", 50)
+
+
+def test_a_line_of_a_deal_that_is_not_there_is_named(world: World, tmp_path: Path) -> None:
+    files: dict[str, str | list[dict[str, Any]]] = {
+        "crm/Deals.csv": "ref,Deal_Name,Stage\nd,Tea,Closed Won\n",
+        "crm/Deal_Lines.csv": "deal,Quantity\nx,3\n",
+    }
+    assert refusal(world, tmp_path, files) == "crm/Deal_Lines.csv:2: deal 'x' is no ref in crm/Deals"
+
+
 def test_dotted_names_nest_in_csv_and_in_json_alike(tmp_path: Path) -> None:
     csv_text = "contact_name,billing_address.city,billing_address.zip\nKita,Chiyoda,101-0047\n"
     rows = [{"contact_name": "Kita", "billing_address.city": "Chiyoda", "billing_address": {"zip": "101-0047"}}]
