@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -92,17 +92,22 @@ def _written(proposal: Proposal, connection: str, shipped: Path) -> Iterator[str
     yield "fields:"
     yield f"  # {len(proposal.fits)} fields fit as they are."
     taken_out = proposal.taken_out()
-    for one in (*proposal.missing, *proposal.left_out):
-        yield from _left_out(one, one in proposal.missing, taken_out)
+    left_out = (*proposal.missing, *proposal.left_out)
+    for number, one in enumerate(left_out):
+        last = one.field not in {other.field for other in left_out[number + 1 :]}  # a field may be amiss on both sides
+        yield from _left_out(one, one in proposal.missing)
+        if last and one.field in taken_out:
+            yield f"  {one.field}: null"
+    in_force = {*taken_out, *(item.name for item in proposal.certain())}
     for suggestion in proposal.suggestions:
-        yield from _suggested(suggestion)
+        yield from _suggested(suggestion, in_force)
     if proposal.match is not None:
         yield ""
         yield f"# As shipped, without what reads {', '.join(taken_out)}. If you bring that back above, delete this part."
         yield from _match(proposal.match)
 
 
-def _left_out(one: LeftOut, missing: bool, taken_out: Sequence[str]) -> Iterator[str]:
+def _left_out(one: LeftOut, missing: bool) -> Iterator[str]:
     yield ""
     where = f"{_SYSTEM[one.side]} {one.path}"
     if missing:
@@ -111,19 +116,19 @@ def _left_out(one: LeftOut, missing: bool, taken_out: Sequence[str]) -> Iterator
         yield f"  # left out {one.field}: {where} {one.why}. It is used as soon as it is."
     else:
         yield f"  # left out {one.field}: {where} {one.why}."
-        if one.field in taken_out:
-            yield f"  {one.field}: null"
 
 
-def _suggested(one: Suggestion) -> Iterator[str]:
+def _suggested(one: Suggestion, in_force: Collection[str]) -> Iterator[str]:
     yield ""
     labels = " ↔ ".join(dict.fromkeys(_one_line(label) for label in one.labels if label))
-    yield f"  # {one.band}{f', {labels}' if labels else ''}: {_one_line(one.why)}."
+    doubled = one.field is not None and one.band != "certain" and one.field.name in in_force
+    instead = f" It takes the place of {one.field.name} above." if one.field and doubled else ""
+    yield f"  # {one.band}{f', {labels}' if labels else ''}: {_one_line(one.why)}.{instead}"
     if one.field is None:
         yield f"  #   CRM {one.crm}, Books {one.books}"
         return
     mark = "" if one.band == "certain" else "# "
-    yield f"  {mark}{one.field.name}: {_flow(field_content(one.field))}"
+    yield f"  {mark}{_flow({one.field.name: field_content(one.field)})[1:-1]}"
 
 
 def field_content(item: FieldSpec) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -154,9 +155,12 @@ def propose(
     faults = [one for item in spec.fields for one in _faults_of(item, there)]
     amiss = {one.field for one in faults}
     kept = [item for item in spec.fields if item.name not in amiss]
-    suggestions = [*_narrowed(kept, there), *_one_ways(spec, amiss, there)]
+    narrowed = {one.field.name: one for one in _narrowed(kept, there) if one.field}
+    as_here = [narrowed[item.name].field or item if item.name in narrowed else item for item in spec.fields]
+    suggestions = [*narrowed.values(), *_one_ways(as_here, amiss, there)]
     if books is not None:
-        suggestions += _paired(spec, amiss, list(_free(spec, kept, crm, books, reserved)))
+        staying = [item for item in spec.fields if item.name not in amiss or item.required]
+        suggestions += _paired(spec, amiss, list(_free(spec, staying, crm, books, reserved)))
     changed = {one.field.name for one in suggestions if one.replaces and one.field}
     settled = {one.field.name for one in suggestions if one.replaces and one.field and one.band == "certain"}
     needed = {item.name for item in spec.fields if item.required} - settled
@@ -222,9 +226,11 @@ def _narrowed(kept: Sequence[FieldSpec], there: Mapping[Side, Mapping[str, Field
 _SYSTEM: Mapping[Side, str] = {"crm": "CRM", "books": "Books field"}
 
 
-def _one_ways(spec: MappingSpec, amiss: Collection[str], there: Mapping[Side, Mapping[str, FieldMeta]]) -> Iterator[Suggestion]:
+def _one_ways(
+    fields: Sequence[FieldSpec], amiss: Collection[str], there: Mapping[Side, Mapping[str, FieldMeta]]
+) -> Iterator[Suggestion]:
     """Shipped fields that could travel to Books alone: pick lists in this CRM, or read-only for the user of the token."""
-    for item in spec.fields:
+    for item in fields:
         meta = there["crm"].get(item.crm or "")
         if meta is None or not item.travels_to("crm") or not item.travels_to("books"):
             continue
@@ -267,14 +273,18 @@ class _Place:
 
 
 def _free(
-    spec: MappingSpec, kept: Sequence[FieldSpec], crm: Sequence[FieldMeta], books: Sequence[FieldMeta], reserved: Collection[str]
+    spec: MappingSpec,
+    staying: Sequence[FieldSpec],
+    crm: Sequence[FieldMeta],
+    books: Sequence[FieldMeta],
+    reserved: Collection[str],
 ) -> Iterator[_Place]:
     """Both sides' fields that are nobody's yet, in the order of their API names."""
-    taken = {item.crm.split(".")[0] for item in kept if item.crm} | set(reserved) | _CRM_OWN
+    taken = {item.crm.split(".")[0] for item in staying if item.crm} | set(reserved) | _CRM_OWN
     for one in sorted(crm, key=lambda meta: meta.api_name):
         if one.api_name not in taken and _CRM_NAME.fullmatch(one.api_name):
             yield _Place("crm", one.api_name, one.label or one.api_name, one)
-    theirs = {path for item in kept for path in (item.books, item.books_else, item.books_write) if path} | set(reserved)
+    theirs = {path for item in staying for path in (item.books, item.books_else, item.books_write) if path} | set(reserved)
     for one in sorted(books, key=lambda meta: meta.api_name):
         if one.api_name not in theirs and _BOOKS_NAME.fullmatch(one.api_name):
             yield _Place("books", one.api_name, one.label or one.api_name, one)
@@ -318,7 +328,14 @@ def _paired(spec: MappingSpec, amiss: Collection[str], free: Sequence[_Place]) -
         if one.field is not None and not one.replaces:
             names.add(one.field.name)
         found.append(one)
-    return found
+    places = Counter(one.field.name for one in found if one.field and one.replaces)
+    return [_one_of_several(one) if one.field and one.replaces and places[one.field.name] > 1 else one for one in found]
+
+
+def _one_of_several(one: Suggestion) -> Suggestion:
+    """Two pairs that would take the place of one shipped field."""
+    band: Band = "likely" if one.band == "certain" else one.band
+    return dataclasses.replace(one, band=band, why=f"{one.why}; another pair could take the same place")
 
 
 def _rivals(pair: _Pair, pairs: Sequence[_Pair]) -> list[str]:
@@ -399,7 +416,10 @@ def _suggestion(
             None, "doubtful", pair.crm.path, pair.books.path, labels, f"{pair.why}, but nothing joins them: {types}"
         )
     field, doubts = joined
-    shipped = next((item for item in spec.fields if item.name in _meaning(pair.crm) & _meaning(pair.books) & set(amiss)), None)
+    meant = [item for item in spec.fields if item.name in amiss and _is_meant(item, pair)]
+    if len(meant) > 1:
+        return None  # it would join the halves of two shipped fields
+    shipped = meant[0] if meant else None
     name = shipped.name if shipped else _name(pair, names)
     field = dataclasses.replace(
         field, name=name, crm=pair.crm.path, books=pair.books.path, detail=pair.books.own,
@@ -407,6 +427,8 @@ def _suggestion(
     )  # fmt: skip
     if shipped and field.kind == shipped.kind and field.direction == "both":
         field = dataclasses.replace(shipped, crm=field.crm, books=field.books, max_length=field.max_length)
+    elif shipped:
+        doubts = (*doubts, f"the shipped {shipped.name} is another one: {shipped.kind}, {shipped.direction}")
     if pair.books.own:
         doubts = (*doubts, "Books has this field by itself: what is written there acts in its documents")
     if rivals:
@@ -416,6 +438,11 @@ def _suggestion(
         band = "certain"
     words = "; ".join((pair.why, *doubts))
     return Suggestion(field, band, pair.crm.path, pair.books.path, labels, words, shipped is not None)
+
+
+def _is_meant(item: FieldSpec, pair: _Pair) -> bool:
+    """Whether a pair stands for this shipped field: by one of its own two fields, or by what both labels mean."""
+    return item.name in _meaning(pair.crm) & _meaning(pair.books) or pair.crm.path == item.crm or pair.books.path == item.books
 
 
 def _name(pair: _Pair, names: Collection[str]) -> str:

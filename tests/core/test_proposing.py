@@ -298,6 +298,31 @@ def test_another_field_that_means_the_tax_number_takes_the_shipped_ones_place() 
     assert field(one).transform == "tax_registration_number" and field(one).max_length == (("crm", 14),)
 
 
+def test_a_shipped_field_whose_partner_is_called_otherwise_here_meets_it() -> None:
+    found = proposed(
+        crm("Tax_Registration_Number", label="登録", length=20),
+        books("cf_9", label="登録"),
+        without=("cf_tax_registration_number",),
+    )
+    one = only(found)
+    assert one.band == "certain" and field(one).name == "tax_registration_number" and field(one).books == "cf_9"
+    assert field(one).transform == "tax_registration_number"
+
+
+def test_two_pairs_for_the_place_of_one_shipped_field_are_a_question() -> None:
+    found = proposed(
+        crm("Tax_Registration_Number", "phone", label="電話"), books("cf_9", "phone", label="電話"),
+        crm("Other", "email", label="請求メール"), books("cf_tax_registration_number", "email", label="請求メール"),
+    )  # fmt: skip
+    assert [(one.band, field(one).name) for one in found.suggestions] == [("likely", "tax_registration_number")] * 2
+    assert all("another pair" in one.why for one in found.suggestions)
+
+
+def test_what_the_mapping_cannot_be_without_is_nobody_elses_field() -> None:
+    found = proposed(crm("Account_Name", "email", label="請求メール"), books("cf_9", "email", label="請求メール"))
+    assert found.suggestions == () and [one.field for one in found.missing] == ["name"]
+
+
 def test_a_field_that_books_has_by_itself_is_never_written_unasked() -> None:
     one = only(proposed(crm("Limit", "currency", "与信限度額")))
     assert one.band == "likely" and field(one).books == "credit_limit" and field(one).detail
