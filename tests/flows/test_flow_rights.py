@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from company import Company
 from prefect.logging import disable_run_logger
+from prefect.states import Completed
 
 from flows.apply import apply
-from flows.fleet import one_of_the_fleet
+from flows.fleet import fleet, one_of_the_fleet
 from flows.hourly import hourly
 from flows.nightly import nightly
 from flows.record import record
@@ -56,6 +58,33 @@ async def test_a_fleet_that_a_connection_keeps_out_starts_nothing_there(environ:
     row = await one_of_the_fleet("demo", "hourly")
     assert row["state"] == "NotStarted" and "Who holds it: os:ada (administrator)." in row["says"]
     assert [actor for actor, outcome, _ in denied(environ) if outcome == "denied"] == ["deployment:fleet"]
+
+
+async def test_a_fleet_runs_the_connections_that_let_it_in_and_names_the_one_that_does_not(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(environ, 'viewer: ["deployment:fleet"], administrator: [ada]')
+    demo = (HOME / "connections" / "demo.yaml").read_text(encoding="utf-8").replace("connection: demo", "connection: other")
+    keys = "\nkeys: {crm: key_other, books: cf_key_other}\n"
+    (Path(environ["RENKEI_CONNECTIONS"]) / "other.yaml").write_text(demo + keys, encoding="utf-8")
+    started: list[str] = []
+    tables: list[list[dict[str, str]]] = []
+
+    async def start(name: str, **_: Any) -> Any:
+        started.append(name)
+        return SimpleNamespace(state=Completed(message="done"))
+
+    async def keep(rows: list[dict[str, str]], **_: Any) -> None:
+        tables.append(rows)
+
+    monkeypatch.setattr("flows.fleet.arun_deployment", start)
+    monkeypatch.setattr("flows.fleet.acreate_table_artifact", keep)
+    ended = await fleet.fn(which="nightly")
+    assert started == ["nightly/other"]
+    assert (ended.type.value, ended.message) == ("FAILED", "1 of 2 connections went well. demo: NotStarted.")
+    refused = next(one for one in tables[0] if one["connection"] == "demo")
+    assert "deployment:fleet may not do `flow fleet` of connection demo" in refused["says"]
+    assert [(actor, outcome) for actor, outcome, _ in denied(environ)] == [("deployment:fleet", "denied")]
 
 
 def test_every_flow_is_here_and_declares_its_right() -> None:
