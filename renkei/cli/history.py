@@ -42,9 +42,9 @@ def register(app: typer.Typer) -> None:
     app.add_typer(ledger, name="ledger", no_args_is_help=True)
 
 
-def runs_alone(context: typer.Context) -> None:
+def runs_alone(context: typer.Context, limit: Limit = 50) -> None:
     if context.invoked_subcommand is None:
-        runs_list()
+        runs_list(limit)
 
 
 def runs_list(limit: Limit = 50) -> None:
@@ -105,6 +105,7 @@ def _run_lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"Brake {one['brake']!r} on {one['entity']}: {one['count']} where {one['limit']}"
     for note in found["notes"]:
         yield f"Note: {note}"
+    yield from _evidence("Failed or refused", found["failures"])
     yield from _evidence("Notes", found["acts"])
     yield from _evidence("Writes", found["writes"])
 

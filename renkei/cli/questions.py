@@ -31,9 +31,9 @@ def register(app: typer.Typer) -> None:
     app.add_typer(quarantine, name="quarantine")
 
 
-def holds_alone(context: typer.Context) -> None:
+def holds_alone(context: typer.Context, question: Question = None, show_personal: ShowPersonal = False) -> None:
     if context.invoked_subcommand is None:
-        holds_list()
+        holds_list(question, show_personal)
 
 
 def holds_list(question: Question = None, show_personal: ShowPersonal = False) -> None:
@@ -86,9 +86,9 @@ def holds_decide(
 Rule = Annotated[str | None, typer.Option("--rule", metavar="NAME", help="All rows that wait because of this.")]
 
 
-def quarantine_alone(context: typer.Context) -> None:
+def quarantine_alone(context: typer.Context, rule: Rule = None, show_personal: ShowPersonal = False) -> None:
     if context.invoked_subcommand is None:
-        quarantine_list()
+        quarantine_list(rule, show_personal)
 
 
 def quarantine_list(rule: Rule = None, show_personal: ShowPersonal = False) -> None:

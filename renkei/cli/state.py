@@ -56,6 +56,9 @@ def _lines(one: dict[str, Any], zone: str) -> Iterator[str]:
         yield "  last run: none yet"
     else:
         yield f"  last run: {last['status']}, {last['kind']} of {local(last['started'], zone)} by {last['actor']} ({last['run']})"
+        if last["status"] == "red":
+            yield from (f"    {note}" for note in last["notes"][:3])
+            yield f"    what it did: {command(one['connection'], 'runs show ' + last['run'])}"
         full = one["last_full"]
         yield f"  last full compare: {local(full['started'], zone) if full else 'none yet'}"
     if one["at_work"]:

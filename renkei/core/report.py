@@ -27,7 +27,10 @@ def run_lines(report: Mapping[str, Any]) -> list[str]:
     fewest = calls["fewest"]
     lines.append(f"  calls: CRM {calls['crm']} (fewest {fewest['crm']}), Books {calls['books']} (fewest {fewest['books']})")
     lines += brake_lines(report)
-    return lines + [f"  note: {note}" for note in report["notes"]]
+    lines += [f"  note: {note}" for note in report["notes"]]
+    if report["status"] == "red":
+        lines.append(f"  What failed: {command(report['connection'], 'runs show ' + report['run'])}")
+    return lines
 
 
 def tie_out_lines(tied: Mapping[str, Any] | None) -> list[str]:

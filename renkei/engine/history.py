@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from itertools import islice
 from typing import Any
@@ -44,6 +45,7 @@ def run(ledger: Ledger, run_id: str, limit: int, connection: str | None = None) 
             for one in ledger.stages(run_id)
         ],
         "reads": [{"side": side, "module": module, **content} for side, module, content in ledger.snapshots(run_id)],
+        "failures": _failures(ledger, run_id, totals, limit),
         "acts": _some(ledger, run_id, "note", limit),
         "writes": _some(ledger, run_id, "write", limit),
     }
@@ -67,6 +69,14 @@ def _head(one: Run) -> dict[str, Any]:
 def _some(ledger: Ledger, run_id: str, kind: str, limit: int) -> dict[str, Any]:
     shown = [_told(row) for row in islice(ledger.outcomes(run_id, kind), limit)]
     return {"count": ledger.outcome_count(run_id, kind), "shown": shown}
+
+
+def _failures(ledger: Ledger, run_id: str, totals: Mapping[str, Any], limit: int) -> dict[str, Any]:
+    """Records whose write failed or was refused."""
+    parts = [part.get("outcomes", {}) for part in totals.get("entities", {}).values()]
+    count = sum(part.get(word, 0) for part in parts for word in ("failed", "refused"))
+    rows = (row for row in ledger.outcomes(run_id, "record") if row.outcome in ("failed", "refused"))
+    return {"count": count, "shown": [_told(row) for row in islice(rows, limit)] if count else []}
 
 
 def _told(row: OutcomeRow) -> dict[str, Any]:

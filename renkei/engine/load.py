@@ -216,7 +216,7 @@ async def _send(loading: Loading, batch: list[Action]) -> None:
             elif isinstance(answer, Answer):
                 _refuse(loading, entries, action, intent.id, payload, answer)
             else:
-                _unanswered(loading, entries, action, intent.id, answer)
+                _unanswered(loading, entries, action, intent.id, payload, answer)
     _enter(loading, entries)
 
 
@@ -317,9 +317,11 @@ def _outward_key(rooms: Rooms, action: Action) -> str:
     return ""
 
 
-def _unanswered(loading: Loading, entries: Entries, action: Action, intent: str, error: Exception) -> None:
+def _unanswered(loading: Loading, entries: Entries, action: Action, intent: str, payload: Row, error: Exception) -> None:
     if isinstance(error, AnswerUnknown):
         entries.intents.setdefault("unknown", {})[intent] = {"error": error.what}
+        said = {"error": error.what}
+        entries.evidence.append(_evidence(loading, action, "failed", "answer_unknown", payload, said, None))
         loading.results[action.key] = Result("failed", "answer_unknown")
         return
     reason = "budget" if isinstance(error, BudgetSpent) else "try_again"

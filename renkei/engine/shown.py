@@ -88,7 +88,10 @@ class Shown:
 
     def run(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """What engine/history.py tells of a run."""
-        return {**found, **{part: {**found[part], "shown": self._rows(found[part]["shown"])} for part in ("acts", "writes")}}
+        return {
+            **found,
+            **{part: {**found[part], "shown": self._rows(found[part]["shown"])} for part in ("failures", "acts", "writes")},
+        }
 
     def questions(self, found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """What engine/decide.py asks."""

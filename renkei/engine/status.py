@@ -83,7 +83,7 @@ def _run(one: Run | None) -> dict[str, Any] | None:
         return None
     return {
         "run": one.id, "kind": one.kind, "flow": one.flow, "status": one.status, "actor": one.actor, "full": one.full,
-        "started": time_text(one.started), "ended": time_text(one.ended),
+        "started": time_text(one.started), "ended": time_text(one.ended), "notes": list(one.totals.get("notes", [])),
     }  # fmt: skip
 
 

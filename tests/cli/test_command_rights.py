@@ -128,7 +128,7 @@ def test_releasing_a_brake_needs_more_than_applying(door: Guarded) -> None:
 @pytest.mark.parametrize(
     ("role", "code"), [("viewer", 3), ("mapper", 3), ("operator", 0), ("approver", 0), ("auditor", 0), ("administrator", 0)]
 )
-@pytest.mark.parametrize("words", [("why", "crm:Contacts:1"), ("holds", "list"), ("quarantine", "list")])
+@pytest.mark.parametrize("words", [("why", "crm:Contacts:1"), ("holds",), ("holds", "list"), ("quarantine",)])
 def test_personal_values_are_for_who_answers_or_examines(words: tuple[str, ...], role: str, code: int, door: Guarded) -> None:
     door.roles(f"{role}: [{ME}]" if role == "administrator" else f"{role}: [{ME}], {SOMEBODY}")
     assert door.renkei(*words).code == 0

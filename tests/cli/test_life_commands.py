@@ -81,6 +81,22 @@ def test_a_paused_connection_refuses_a_sync_and_says_so_in_status(office: Office
     assert resumed == {"run": office.asked("runs")["runs"][0]["run"], "connection": "demo", "state": "active"}
 
 
+def test_a_red_run_says_what_failed_and_where_to_look(shop: Shop) -> None:
+    shop.world.crm.edit("Accounts", next(iter(shop.world.crm.records("Accounts"))), Website="https://kita.example.jp")
+    shop.world.faults.add("500-after-commit@books:PUT/contacts")
+    said = shop.renkei("sync")
+    assert said.code == 1
+    (look,) = [line for line in said.out.splitlines() if "What failed: " in line]
+    shown = shop.renkei(*look.split(": renkei ")[1].split())
+    assert "Failed or refused: 2" in shown.out and "failed: answer_unknown" in shown.out
+    assert "books.website: None → 'https://kita.example.jp'" in shown.out  # what was on its way, perhaps written
+    shop.world.faults.clear()
+    shop.world.faults.add("500@crm")
+    assert shop.renkei("sync").code == 1
+    status = shop.renkei("status").out
+    assert "Unreachable: crm: no answer" in status and "what it did: renkei --connection demo runs show " in status
+
+
 def test_it_is_refused_with_exit_3_and_the_command_that_helps(shop: Shop) -> None:
     shop.renkei("pause", "--reason", "year-end closing", "--as", "Tanaka")
     said = shop.renkei("--json", "sync")

@@ -58,7 +58,7 @@ MAY = {
     "flow apply --release": "approver",
     **{
         f"{shown} --show-personal": "operator approver auditor"
-        for shown in ("plan", "plan show", "runs show", "why", "holds list", "quarantine list")
+        for shown in ("plan", "plan show", "runs show", "why", "holds", "holds list", "quarantine", "quarantine list")
     },
 }  # fmt: skip
 FREE = {"check", "policy show", "demo", "sandbox serve"}
