@@ -59,7 +59,7 @@ def test_the_last_run_is_the_newest_batch_that_ended_not_a_plan_nor_an_act_nor_a
     found = told(ledger)
     assert found["last"] == {
         "run": "R2", "kind": "sync", "flow": "hourly", "status": "amber", "actor": "schedule", "full": False,
-        "started": "2026-11-24T02:05:00+00:00", "ended": "2026-11-24T02:06:00+00:00",
+        "started": "2026-11-24T02:05:00+00:00", "ended": "2026-11-24T02:06:00+00:00", "notes": [],
     }  # fmt: skip
     assert found["last_full"]["run"] == "R1"
 
