@@ -86,7 +86,7 @@ WRITABLE = frozenset(
 _CLOSED = {
     "invoices": ("void",),
     "estimates": ("invoiced",),
-    "salesorders": ("void",),
+    "salesorders": ("void", "closed"),
     "creditnotes": ("void",),
     "purchaseorders": ("billed", "cancelled"),
 }
@@ -155,6 +155,9 @@ def create_document(org: Organisation, kind: str, body: dict[str, Any], *, own_n
     document.update(_changes(org, kind, document, body, own_number))
     if not document["contact_persons"]:
         document["contact_persons"] = _primary(org, document[party])
+    if "exchange_rate" not in body and document["currency_id"] in org.exchange_rates:
+        document["exchange_rate"] = org.exchange_rate(document["currency_id"], document["date"])
+        document.update(_totals(org, document))
     name = KINDS[kind].number
     document[name] = document[name] or next_number(org, kind)
     estimate = _estimate_of(org, document, body) if kind == "invoices" else None
@@ -324,7 +327,7 @@ def _totals(org: Organisation, document: Record) -> dict[str, Any]:
     for line in lines:
         line["bcy_rate"] = number(rounded(money(line["rate"]) * money(document["exchange_rate"]), base))
     totalled = {**document, "line_items": lines}
-    totals.add_up(totalled, org.precision(document["currency_id"]))
+    totals.add_up(totalled, org.precision(document["currency_id"]), org.tax_rounding)
     return {key: totalled[key] for key in _TOTALS}
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from renkei.sandbox.books import errors
-from renkei.sandbox.books.kinds import DOCUMENTS
+from renkei.sandbox.books.kinds import DOCUMENTS, ORDERS
 from renkei.sandbox.books.organisation import folded
 from renkei.sandbox.books.projections import PERSON_ON_ROW, primary
 from renkei.sandbox.books.stamps import day, instant, money
@@ -199,6 +200,10 @@ def _test(org: Organisation, kind: str, name: str, value: str) -> Wanted | None:
         if len(ids) > MOST_IDS:
             raise errors.invalid(name)
         return lambda record: record["salesorder_id"] in ids
+    if kind in ORDERS:
+        test = _line_test(name, value)
+        if test is not None:
+            return test
     if name in _EXACT[kind]:
         if name == "status":
             return _status_is(org, kind, value)
@@ -216,6 +221,26 @@ def _test(org: Organisation, kind: str, name: str, value: str) -> Wanted | None:
         if test is not None:
             return _on(kind, field, test)
     return None
+
+
+def _line_test(name: str, value: str) -> Wanted | None:
+    """Filters by what stands in the lines or in the custom fields of a document (books-v3.md 4.3)."""
+    if name == "item_id":
+        return lambda record: any(line["item_id"] == value for line in record["line_items"])
+    for field, key in (("item_name", "name"), ("item_description", "description")):
+        test = _text_test(field, name, value)
+        if test is not None:
+            return partial(_any_line, key, test)
+    test = _text_test("custom_field", name, value)
+    return None if test is None else partial(_any_field, test)
+
+
+def _any_line(key: str, test: Test, record: Record) -> bool:
+    return any(test(line[key]) for line in record["line_items"])
+
+
+def _any_field(test: Test, record: Record) -> bool:
+    return any(test(element["value"]) for element in record["custom_fields"])
 
 
 def _on(kind: str, field: str, test: Test) -> Wanted:

@@ -43,7 +43,8 @@ class Organisation:
     `strict_parameters`: refuse unknown sort columns and per_page above 200 with code 2 instead of ignoring and
     clamping; `unique_item_names`: the organisation's preference; `payments_touch_invoices`: a payment moves the
     invoice's `last_modified_time`; `makes_unique_fields`: POST /settings/fields heeds `is_unique` (undocumented: the key
-    is known from what the web client sends); `auto_numbers`: a call that brings a document's number must say so.
+    is known from what the web client sends); `auto_numbers`: a call that brings a document's number must say so;
+    `tax_rounding`: per document or line, half up or down.
     """
 
     def __init__(self, world: World, id: str, name: str, *, default: bool) -> None:
@@ -57,12 +58,14 @@ class Organisation:
         self.strict_parameters = False
         self.unique_item_names = False
         self.auto_numbers = True
+        self.tax_rounding = totals.TaxRounding()
         self.payments_touch_invoices = True
         self.makes_unique_fields = True
         self.meter = Meter(world.books_plan)
         self.fields: dict[str, list[CustomField]] = standard_fields()
         self.currencies = {entry[0]: self._currency(code, entry) for code, entry in _CURRENCIES.items()}
         self.base_currency_id = _CURRENCIES[world.base_currency][0]
+        self.exchange_rates: dict[str, dict[str, dict[str, Any]]] = {}  # by currency and effective date
         self.taxes = {tax["tax_id"]: tax for tax in self._standard_taxes()}
         self.comments: dict[str, list[dict[str, Any]]] = {}  # by contact
         self.history: dict[str, list[dict[str, Any]]] = {}  # by record
@@ -214,6 +217,26 @@ class Organisation:
         contact["unused_credits_receivable_amount"] = number(credit)
         contact["unused_credits_receivable_amount_bcy"] = number(rounded(credit_base, base))
         self.tables["contacts"].touch(contact_id)
+
+    def set_exchange_rate(self, currency_id: str, on: str, rate: int | float) -> None:
+        """One unit of a currency is worth `rate` of the base from a day (yyyy-mm-dd) on."""
+        currency = self.currencies[currency_id]
+        row = {
+            "exchange_rate_id": self.world.new_id("books"),
+            "currency_id": currency_id,
+            "currency_code": currency["currency_code"],
+            "effective_date": on,
+            "rate": rate,
+        }
+        self.exchange_rates.setdefault(currency_id, {})[on] = row
+        latest = max(self.exchange_rates[currency_id])
+        currency.update(exchange_rate=self.exchange_rates[currency_id][latest]["rate"], effective_date=latest)
+
+    def exchange_rate(self, currency_id: str, on: str) -> int | float:
+        """What a document of that day takes where its call says nothing; 1 while no rate is known."""
+        rates = self.exchange_rates.get(currency_id, {})
+        known = [day for day in rates if day <= on]
+        return rates[max(known)]["rate"] if known else 1
 
     def currency_named(self, code: str) -> dict[str, Any] | None:
         return next((found for found in self.currencies.values() if found["currency_code"] == code), None)

@@ -58,6 +58,7 @@ def _table() -> dict[tuple[str, ...], dict[str, Handler]]:
         "users/{}": {"GET": settings.user},
         "settings/currencies": {"GET": settings.currencies},
         "settings/currencies/{}": {"GET": settings.currency},
+        "settings/currencies/{}/exchangerates": {"GET": settings.exchange_rates},
         "settings/taxes": {"GET": settings.taxes},
         "settings/taxes/{}": {"GET": settings.tax},
         "settings/fields": {"GET": settings.fields, "POST": settings.make_field},

@@ -91,7 +91,7 @@ def _document(org: Organisation, kind: str, id: str, body: dict[str, Any]) -> Re
     lines = body.get("line_items") or ()
     record["line_items"] = [documents.line_item(org, kind, line, n) for n, line in enumerate(lines, 1)]
     if lines:
-        totals.add_up(record, org.precision(record["currency_id"]))
+        totals.add_up(record, org.precision(record["currency_id"]), org.tax_rounding)
     elif "sub_total" not in body:
         record["sub_total"] = number(money(record["total"]) - money(record["tax_total"]))
     if record.get("salesperson_name"):

@@ -9,6 +9,7 @@ from renkei.sandbox.books import errors
 from renkei.sandbox.books.call import Answer, Call
 from renkei.sandbox.books.fields import CustomField
 from renkei.sandbox.books.listing import paging
+from renkei.sandbox.books.stamps import day
 
 # books-v3.md section 12 names the call; these are the types of its page.
 FIELD_TYPES = (
@@ -70,6 +71,16 @@ def currency(call: Call) -> Answer:
     if found is None:
         raise errors.not_found("Currency")
     return Answer({"currency": found})
+
+
+def exchange_rates(call: Call) -> Answer:
+    """GET /settings/currencies/{id}/exchangerates, newest first; `from_date` leaves out older ones."""
+    if call.ids[0] not in call.org.currencies:
+        raise errors.not_found("Currency")
+    since = day(call.query.get("from_date"), "from_date")
+    rates = call.org.exchange_rates.get(call.ids[0], {})
+    found = [rates[on] for on in sorted(rates, reverse=True) if on >= since]
+    return Answer({"exchange_rates": found}, rows=len(found))
 
 
 def taxes(call: Call) -> Answer:

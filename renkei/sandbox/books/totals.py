@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import Any
 
 from renkei.sandbox.books.stamps import money, number, rounded
@@ -14,11 +15,23 @@ HUNDRED = Decimal(100)
 _LATE = {"estimates": ("sent", "expiry_date", "expired"), "salesorders": ("open", "shipment_date", "overdue")}
 
 
-def add_up(document: dict[str, Any], precision: int) -> None:
+@dataclass(frozen=True, slots=True)
+class TaxRounding:
+    """How an organisation rounds tax: half up once per rate over the document, unless told otherwise. `per_line`: each
+    line's tax is rounded; `down`: what is left of the smallest unit is cut off."""
+
+    per_line: bool = False
+    down: bool = False
+
+    def __call__(self, amount: Decimal, precision: int) -> Decimal:
+        return amount.quantize(Decimal(1).scaleb(-precision), ROUND_DOWN if self.down else ROUND_HALF_UP)
+
+
+def add_up(document: dict[str, Any], precision: int, tax_rounding: TaxRounding) -> None:
     """Computes item totals, sub_total, taxes, tax_total and total of a document in place.
 
-    Each line is rounded to the currency's precision; tax is computed and rounded per tax over the whole document. A
-    discount is a number, or text with `%`; at entity level before or after tax by `is_discount_before_tax`.
+    Each line is rounded to the currency's precision; tax by the organisation's preference (unverified). A discount is a
+    number, or text with `%`; at entity level before or after tax by `is_discount_before_tax`.
     """
     inclusive = bool(document.get("is_inclusive_tax"))
     by_item = document.get("discount_type") == "item_level"
@@ -32,7 +45,7 @@ def add_up(document: dict[str, Any], precision: int) -> None:
     entity_discount = Decimal(0) if by_item else rounded(discount_of(document.get("discount"), sub_total), precision)
     before_tax = document.get("is_discount_before_tax", True) and sub_total
     factor = 1 - entity_discount / sub_total if before_tax else Decimal(1)
-    taxes = _taxes(lines, factor, inclusive, precision)
+    taxes = _taxes(lines, factor, inclusive, precision, tax_rounding)
     tax_total = sum((money(tax["tax_amount"]) for tax in taxes), Decimal(0))
     total = sub_total - entity_discount + money(document.get("shipping_charge")) + money(document.get("adjustment"))
     if not inclusive:
@@ -99,15 +112,17 @@ def due_days(invoice: Mapping[str, Any], status: str, today: date) -> str:
     return f"Due in {days} {unit}" if days > 0 else f"Overdue by {-days} {unit}"
 
 
-def _taxes(lines: list[dict[str, Any]], factor: Decimal, inclusive: bool, precision: int) -> list[dict[str, Any]]:
-    bases: dict[tuple[str, str, Decimal], Decimal] = {}
+def _taxes(
+    lines: list[dict[str, Any]], factor: Decimal, inclusive: bool, precision: int, rounding: TaxRounding
+) -> list[dict[str, Any]]:
+    amounts: dict[tuple[str, str, Decimal], Decimal] = {}
     for line in lines:
         if line.get("tax_id"):
-            tax = (line["tax_id"], line["tax_name"], money(line["tax_percentage"]))
-            bases[tax] = bases.get(tax, Decimal(0)) + money(line["item_total"]) * factor
-    taxes = []
-    for (id, name, percent), base in bases.items():
-        amount = base * percent / (HUNDRED + percent) if inclusive else base * percent / HUNDRED
-        label = f"{name} ({number(percent)}%)"
-        taxes.append({"tax_id": id, "tax_name": label, "tax_amount": number(rounded(amount, precision))})
-    return taxes
+            percent = money(line["tax_percentage"])
+            amount = money(line["item_total"]) * factor * percent / (HUNDRED + percent if inclusive else HUNDRED)
+            tax = (line["tax_id"], line["tax_name"], percent)
+            amounts[tax] = amounts.get(tax, Decimal(0)) + (rounding(amount, precision) if rounding.per_line else amount)
+    return [
+        {"tax_id": id, "tax_name": f"{name} ({number(percent)}%)", "tax_amount": number(rounding(amount, precision))}
+        for (id, name, percent), amount in amounts.items()
+    ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from books_calls import Books, customer, line, upsert_headers
+from books_calls import REDUCED, Books, customer, line, upsert_headers
+
+from renkei.sandbox.books.totals import TaxRounding
 
 KEY = "renkei:intent-1"
 DEAL = {"custom_fields": [{"api_name": "cf_renkei_crm_id", "value": KEY}]}
@@ -174,6 +176,60 @@ async def test_an_entity_discount_is_rounded_once_and_the_figures_add_up(books: 
     estimate = await made(books, "estimates", line(105), discount="10%")
     assert (estimate["sub_total"], estimate["discount_total"], estimate["tax_total"]) == (105, 11, 9)
     assert estimate["total"] == 105 - 11 + 9
+
+
+@pytest.mark.parametrize(
+    ("rounding", "tax"),
+    [
+        (TaxRounding(), 32),
+        (TaxRounding(per_line=True), 33),
+        (TaxRounding(down=True), 31),
+        (TaxRounding(per_line=True, down=True), 30),
+    ],
+)
+async def test_tax_is_rounded_once_a_rate_unless_the_organisation_prefers_otherwise(
+    books: Books, rounding: TaxRounding, tax: int
+) -> None:
+    books.world.books.main.tax_rounding = rounding
+    invoice = await made(books, "invoices", line(105), line(105), line(105), line(100, 1, REDUCED))
+    assert [row["tax_amount"] for row in invoice["taxes"]] == [tax, 8]
+    assert (invoice["tax_total"], invoice["total"]) == (tax + 8, 415 + tax + 8)
+
+
+async def test_a_document_takes_the_rate_of_its_day_where_its_call_names_none(books: Books) -> None:
+    org = books.world.books.main
+    dollar = next(id for id, row in org.currencies.items() if row["currency_code"] == "USD")
+    org.set_exchange_rate(dollar, "2026-10-01", 148)
+    org.set_exchange_rate(dollar, "2026-11-01", 150.5)
+    id = await customer(books, currency_code="USD")
+    rates = {
+        on: (await made(books, "invoices", line(10), customer_id=id, date=on))["exchange_rate"]
+        for on in ("2026-09-30", "2026-10-31", "2026-11-02")
+    }
+    assert rates == {"2026-09-30": 1, "2026-10-31": 148, "2026-11-02": 150.5}
+    own = await made(books, "invoices", line(10), customer_id=id, exchange_rate=149)
+    assert (own["exchange_rate"], own["line_items"][0]["bcy_rate"]) == (149, 1490)
+    listed = (await books.get(f"/settings/currencies/{dollar}/exchangerates", from_date="2026-10-15"))["exchange_rates"]
+    assert [(row["effective_date"], row["rate"]) for row in listed] == [("2026-11-01", 150.5)]
+    assert (await books.get(f"/settings/currencies/{dollar}"))["currency"]["exchange_rate"] == 150.5
+    books.world.books.send(own["invoice_id"])
+    assert books.world.books.pay(own["invoice_id"], 1)["exchange_rate"] == 149
+
+
+async def test_documents_are_found_by_what_stands_in_their_lines_and_custom_fields(books: Books) -> None:
+    id = await customer(books)
+    item = (await books.done("POST", "/items", {"name": "Green tea", "rate": 5}))["item"]["item_id"]
+    first = await made(books, "estimates", {"item_id": item}, customer_id=id, **DEAL)
+    await made(books, "estimates", line(1, description="by hand"), customer_id=id)
+
+    async def found(**params: str) -> list[str]:
+        return [
+            row["estimate_number"] for row in (await books.get("/estimates", sort_column="created_time", **params))["estimates"]
+        ]
+
+    assert await found(item_id=item) == await found(item_name_startswith="green") == [first["estimate_number"]]
+    assert await found(custom_field=KEY) == await found(custom_field_contains="intent") == [first["estimate_number"]]
+    assert await found(item_description_contains="hand") == ["EST-00002"]
 
 
 async def test_the_comments_tell_who_did_what_to_a_document(books: Books) -> None:

@@ -13,7 +13,18 @@ from zohopy import config as zohopy_config
 from zohopy._client import AsyncZohoClient, SyncZohoClient
 from zohopy.config import DataCenter, ZohoConfig
 from zohopy.exceptions import ZohoDuplicateError, ZohoError, ZohoNotFoundError, ZohoRateLimitError
-from zohopy.products.books import AsyncContacts, Contacts, CustomerPayments, Invoices, Items, Organizations
+from zohopy.products.books import (
+    AsyncContacts,
+    Contacts,
+    CreditNotes,
+    CustomerPayments,
+    Estimates,
+    Invoices,
+    Items,
+    Organizations,
+    PurchaseOrders,
+    SalesOrders,
+)
 
 from renkei.sandbox.serve import running
 from renkei.sandbox.world import World
@@ -149,6 +160,40 @@ def test_zohopy_works_through_contacts_items_and_invoices(
         assert contacts.list(filter_by="Status.Active")["contacts"] == []
         with pytest.raises(ZohoError, match="transactions"):
             contacts.delete(contact_id)
+
+
+def test_zohopy_works_through_estimates_orders_credit_notes_and_mail(
+    served: tuple[World, dict[str, str]], zohopy_settings: ZohoConfig
+) -> None:
+    world, _ = served
+    with SyncZohoClient(zohopy_settings) as client:
+        contacts, estimates, invoices = Contacts(client), Estimates(client), Invoices(client)
+        customer = contacts.create({"contact_name": "Kita", "contact_persons": PERSONS})["contact"]["contact_id"]
+        vendor = contacts.create({"contact_name": "Ace", "contact_type": "vendor"})["contact"]["contact_id"]
+        body = {"customer_id": customer, "line_items": [{"name": "Work", "rate": 1000, "quantity": 2}]}
+        estimate = estimates.create(body)["estimate"]["estimate_id"]
+        assert estimates.update(estimate, {"notes": "x"})["estimate"]["notes"] == "x"
+        assert estimates.get_email_content(estimate)["data"]["file_name"] == "EST-00001.pdf"
+        estimates.email(estimate, {"to_mail_ids": ["aiko@kita.example"], "subject": "S", "body": "B"})
+        estimates.mark_accepted(estimate)
+        assert estimates.list(status="accepted")["estimates"][0]["estimate_id"] == estimate
+        assert len(estimates.list_comments(estimate)["comments"]) == 5
+        invoice = invoices.create({**body, "invoiced_estimate_id": estimate})["invoice"]["invoice_id"]
+        invoices.mark_sent(invoice)
+        note = CreditNotes(client).create({**body, "is_draft": True})["creditnote"]["creditnote_id"]
+        CreditNotes(client).to_open(note)
+        CreditNotes(client).apply_to_invoice(note, {"invoices": [{"invoice_id": invoice, "amount_applied": 500}]})
+        assert invoices.get(invoice)["invoice"]["balance"] == 1500
+        invoices.write_off(invoice)
+        assert invoices.get(invoice)["invoice"]["status"] == "paid"
+        order = SalesOrders(client).create(body)["salesorder"]["salesorder_id"]
+        SalesOrders(client).mark_open(order)
+        assert SalesOrders(client).get(order)["salesorder"]["status"] == "open"
+        bought = PurchaseOrders(client).create({**body, "vendor_id": vendor})["purchaseorder"]["purchaseorder_id"]
+        PurchaseOrders(client).mark_open(bought)
+        PurchaseOrders(client).mark_billed(bought)
+        assert PurchaseOrders(client).list(status="billed")["purchaseorders"][0]["purchaseorder_id"] == bought
+    assert [mail["subject"] for mail in world.books.mails()] == ["S"]
 
 
 def test_zohopy_maps_errors(served: tuple[World, dict[str, str]], zohopy_settings: ZohoConfig) -> None:

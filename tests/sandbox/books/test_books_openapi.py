@@ -171,6 +171,8 @@ async def filled(books: Books) -> dict[str, str]:
     invoice_id = (await books.done("POST", "/invoices", invoice))["invoice"]["invoice_id"]
     state.send(invoice_id)
     order = {"customer_id": contact["contact_id"], "line_items": [{"item_id": item_id}]}
+    dollar_id = next(id for id, row in state.main.currencies.items() if row["currency_code"] == "USD")
+    state.main.set_exchange_rate(dollar_id, "2026-11-01", 150.5)
     vendor = {"contact_name": "Ace Paper", "contact_type": "vendor", "currency_code": "USD", "contact_persons": [person]}
     (vendor_id,) = state.seed("contacts", [vendor])
     (bought,) = state.seed("purchaseorders", [{"vendor_id": vendor_id, "line_items": [{"item_id": item_id}]}])
@@ -189,7 +191,7 @@ async def filled(books: Books) -> dict[str, str]:
         "salesorder_id": state.seed("salesorders", [order])[0],
         "organization_id": books.params["organization_id"],
         "user_id": state.main.users[0]["user_id"],
-        "currency_id": state.main.base_currency_id,
+        "currency_id": dollar_id,
         "tax_id": "460000000037049",
     }
 
@@ -284,6 +286,7 @@ ANSWERS: list[tuple[str, str, str, int, Any]] = [
     ("organizations", GET, "/organizations/{organization_id}", 200, None),
     ("currency", GET, "/settings/currencies", 200, None),
     ("currency", GET, "/settings/currencies/{currency_id}", 200, None),
+    ("currency", GET, "/settings/currencies/{currency_id}/exchangerates", 200, None),
     ("taxes", GET, "/settings/taxes", 200, None),
     ("taxes", GET, "/settings/taxes/{tax_id}", 200, None),
     ("users", GET, "/users", 200, None),

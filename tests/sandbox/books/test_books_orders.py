@@ -45,6 +45,16 @@ async def test_a_sales_order_is_made_opened_void_and_opened_again(books: Books) 
     assert (await books.done("DELETE", path))["message"] == "Sales Order Deleted Successfully."
 
 
+async def test_a_person_closes_an_order_which_no_call_can(books: Books) -> None:
+    order = await ordered(books)
+    path = f"/salesorders/{order['salesorder_id']}"
+    await books.done("POST", f"{path}/status/open")
+    assert (await books.refused("POST", f"{path}/status/closed"))[:2] == (404, 5)
+    books.world.books.mark("salesorders", order["salesorder_id"], "closed", by="yuko.suzuki@example.jp")
+    assert (await read(books, order))["status"] == "closed"
+    assert (await books.refused("PUT", path, {"notes": "x"}))[:2] == (400, 4)
+
+
 async def test_a_sales_order_is_made_once_by_its_key(books: Books) -> None:
     field = [{"api_name": "cf_renkei_crm_id", "value": "k"}]
     body = {"customer_id": await customer(books), "line_items": [line(1)], "custom_fields": field}
