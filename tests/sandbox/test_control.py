@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sandbox_calls import Api
 
+from renkei.sandbox.control import routes
 from renkei.sandbox.world import World
 
 
@@ -14,6 +17,17 @@ def ask(api: Api, method: str, path: str, **body: Any) -> Any:
     answer = api.send(method, f"/_sandbox/{path}", token="", **({"json": body} if body else {}))
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "sandbox.md"
+
+
+def test_the_page_names_every_call_and_no_other(world: World) -> None:
+    served = {f"{method} {route.path.removeprefix('/_sandbox/')}" for route in routes(world) for method in route.methods}
+    served -= {f"HEAD {name.removeprefix('GET ')}" for name in served}
+    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(("| `GET", "| `POST"))]
+    told = {found for row in rows for found in re.findall(r"`((?:GET|POST|DELETE) [a-z-]+)", row)}
+    assert told == served
 
 
 def test_a_person_inserts_edits_merges_deletes_and_restores(world: World, api: Api) -> None:

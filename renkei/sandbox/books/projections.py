@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from renkei.sandbox.books import totals
 from renkei.sandbox.books.fields import hash_of
 from renkei.sandbox.books.kinds import KINDS
 from renkei.sandbox.books.stamps import money, number, rounded
@@ -91,7 +92,15 @@ _ORDER_ROW = (
     "zcrm_potential_name",
 )
 _ROW_EXTRA = {
-    "estimates": ("estimate_id", "estimate_number", "expiry_date", "accepted_date", "declined_date"),
+    "estimates": (
+        "estimate_id",
+        "estimate_number",
+        "expiry_date",
+        "accepted_date",
+        "declined_date",
+        "is_viewed_by_client",
+        "client_viewed_time",
+    ),
     "salesorders": ("salesorder_id", "salesorder_number", "shipment_date", "sub_total"),
     "purchaseorders": ("purchaseorder_id", "purchaseorder_number", "delivery_date", "price_precision"),
     "creditnotes": ("creditnote_id", "creditnote_number", "balance"),
@@ -191,6 +200,7 @@ def order_row(org: Organisation, kind: str, document: Record) -> Record:
     row["status"] = row["current_sub_status"] = org.status_of(kind, document)
     if kind == "salesorders":
         row.update(_order_statuses(org, document, row["status"]))
+        row["shipment_days"] = totals.days_until(document["shipment_date"], org.today())
     row["has_attachment"] = False
     return with_flat_fields(row, document["custom_fields"])
 

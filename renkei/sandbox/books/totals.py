@@ -105,11 +105,16 @@ def due_days(invoice: Mapping[str, Any], status: str, today: date) -> str:
     """The words of the web client's list, e.g. `Overdue by 3 days`; empty when nothing is due."""
     if status not in ("overdue", "partially_paid", "sent") or not invoice["due_date"]:
         return ""
-    days = (date.fromisoformat(invoice["due_date"]) - today).days
+    days = days_until(invoice["due_date"], today)
     if days == 0:
         return "Due Today"
     unit = "day" if abs(days) == 1 else "days"
     return f"Due in {days} {unit}" if days > 0 else f"Overdue by {-days} {unit}"
+
+
+def days_until(day: str, today: date) -> int:
+    """Days from today to a day (yyyy-mm-dd); 0 for none."""
+    return (date.fromisoformat(day) - today).days if day else 0
 
 
 def _taxes(
