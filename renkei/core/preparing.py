@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from renkei.core.connection import ConnectionSpec
 from renkei.core.mapping import SummariesSpec
 from renkei.core.records import FieldMeta, Profile
-from renkei.core.rights import Permissions
+from renkei.core.rights import Permissions, document_rights
 from renkei.core.values import Side
 
 CRM_KEY_LENGTH = 19  # a Books id
@@ -30,6 +30,13 @@ _LOOKUPS: Mapping[str, str] = {"account": "Accounts", "contact": "Contacts", "de
 _TYPES: Mapping[str, str] = {
     "open_count": "integer", "overdue_count": "integer", "last_invoice_date": "date", "last_payment_date": "date",
     "as_of": "datetime", "date": "date", "due_date": "date", "link": "website",
+}  # fmt: skip
+
+
+_DOCUMENTS: Mapping[str, str] = {"estimates": "estimates", "sales_orders": "salesorders", "invoices": "invoices"}
+_PLACES: Mapping[str, str] = {
+    "contacts": "Customers and Vendors", "items": "Items", "estimates": "Estimates", "salesorders": "Sales Orders",
+    "invoices": "Invoices",
 }  # fmt: skip
 
 
@@ -153,9 +160,8 @@ class Wanted:
         """Where a person makes it, or puts it right."""
         new = self.new
         if new.side == "books":
-            place = {"contacts": "Customers and Vendors", "items": "Items"}.get(new.module, new.module)
             return (
-                f"Settings > Preferences > {place} > Field Customization: a Text Box field {new.label} "
+                f"Settings > Preferences > {_PLACES[new.module]} > Field Customization: a Text Box field {new.label} "
                 "with 'Prevent duplicate values'."
             )
         return (
@@ -175,6 +181,12 @@ def key_field(spec: ConnectionSpec, side: Side, module: str) -> Wanted:
     label = label_of(spec.books_key.removeprefix("cf_"))
     new = NewField("books", module, spec.books_key, label, "string", unique=True)
     return Wanted(new, BOOKS_KEY_LENGTH, ("string", "text"))
+
+
+def keyed_documents(spec: ConnectionSpec) -> list[str]:
+    """The Books modules of documents that renkei makes, for deals or for CRM users: our key there makes each of them once."""
+    made = {kind for _, rights in spec.permissions for kind, verbs in rights if "create" in verbs} | {spec.deals}
+    return [module for kind, module in _DOCUMENTS.items() if kind in made]
 
 
 def row_key(spec: ConnectionSpec, summaries: SummariesSpec, module: str) -> Wanted:
@@ -220,10 +232,9 @@ def can_be_made(api_name: str) -> bool:
 # ------------------------------------------------------------------------------------------------------- who sees what
 
 
-def may_see(permissions: Permissions, profile: str, kinds: Sequence[str]) -> bool:
-    """Whether a profile was given the view of all these kinds of documents."""
-    given = {kind for name, rights in permissions if name == profile for kind, verbs in rights if "view" in verbs}
-    return given.issuperset(kinds)
+def may_see(permissions: Permissions, profile: Profile, kinds: Sequence[str]) -> bool:
+    """Whether a profile may view all these kinds of documents: the lesser of `permissions` and the CRM's Invoices tab."""
+    return all("show" in document_rights(permissions, profile.name, kind, profile.rights) for kind in kinds)
 
 
 def too_much(permissions: Permissions, standing: Standing, module: Published) -> dict[Profile, tuple[str, ...]]:
@@ -239,7 +250,7 @@ def too_much(permissions: Permissions, standing: Standing, module: Published) ->
             continue
         excess = [right for right in WRITES if (module.module, right) in one.rights]
         sees = one.id in shown and (module.module, "View") in one.rights
-        if sees and not may_see(permissions, one.name, module.kinds):
+        if sees and not may_see(permissions, one, module.kinds):
             excess.insert(0, "View")
         if excess:
             found[one] = tuple(excess)
@@ -266,10 +277,14 @@ class _Draft:
 def needs(
     spec: ConnectionSpec, summaries: SummariesSpec, crm_modules: Sequence[str], books_modules: Sequence[str], standing: Standing
 ) -> Needs:
-    """What is missing in both organisations. `crm_modules`, `books_modules`: those that are synced."""
+    """What is missing in both organisations. `crm_modules`, `books_modules`: those that are synced.
+
+    standing    of Books with the fields of `keyed_documents`, too
+    """
     draft = _Draft()
-    synced: list[tuple[Side, str]] = [("crm", one) for one in crm_modules] + [("books", one) for one in books_modules]
-    for side, module in synced:
+    keyed: list[tuple[Side, str]] = [("crm", one) for one in crm_modules]
+    keyed += [("books", one) for one in (*books_modules, *keyed_documents(spec))]
+    for side, module in keyed:
         draft.want(key_field(spec, side, module), standing.fields[side, module])
     for one in published(spec, summaries):
         _publish(draft, spec, summaries, one, standing)
@@ -314,7 +329,7 @@ def _new_module(draft: _Draft, spec: ConnectionSpec, one: Published, standing: S
     """Shown to the profile that renkei works as and to those that may see it, who lose the rights to write there."""
     plural = label_of(one.module)
     singular = plural.removesuffix("s") if plural.endswith("s") else f"{plural} row"[:LONGEST_LABEL]
-    seers = [each for each in standing.profiles if each.name != standing.mine and may_see(spec.permissions, each.name, one.kinds)]
+    seers = [each for each in standing.profiles if each.name != standing.mine and may_see(spec.permissions, each, one.kinds)]
     mine = [each for each in standing.profiles if each.name == standing.mine]
     draft.steps.append(NewModule(one.module, singular, plural, tuple((each.id, each.name) for each in (*mine, *seers))))
     draft.steps += [TakenRights(each.id, each.name, one.module, WRITES) for each in seers]

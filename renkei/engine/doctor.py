@@ -32,13 +32,14 @@ from renkei.core.preparing import (
     Standing,
     Wanted,
     key_field,
+    keyed_documents,
     may_see,
     published,
     rights_click,
     row_key,
     too_much,
 )
-from renkei.core.records import FieldMeta, Organization
+from renkei.core.records import FieldMeta, Organization, Profile
 from renkei.core.rights import everybody_may
 from renkei.core.scopes import needed, not_covered, product_of
 from renkei.core.values import Side
@@ -364,7 +365,7 @@ async def clocks(patient: Patient) -> Finding:
 
 def key(side: Side) -> Callable[[Patient], Awaitable[Finding]]:
     async def look(patient: Patient) -> Finding:
-        modules = patient.modules(side)
+        modules = [*patient.modules(side), *(keyed_documents(patient.spec) if side == "books" else ())]
         wanted = [(key_field(patient.spec, side, module), await patient.fields(side, module)) for module in modules]
         if any(one.faults(there) for one, there in wanted):
             return _to_put_right(patient, wanted)
@@ -495,7 +496,7 @@ async def profiles(patient: Patient) -> Finding:
         for profile, rights in too_much(patient.spec.permissions, standing, one).items()
     ]
     if not excess:
-        return ok("; ".join(f"{one.module} is seen by {_seers(patient, one)} and changed by nobody else" for one in ours))
+        return ok("; ".join(f"{one.module} is seen by {_seers(patient, listed, one)} and changed by nobody else" for one in ours))
     wrong = []
     for one in dict.fromkeys(name for name, _, _ in excess):
         for word, among in (("see", {"View"}), ("change", set(WRITES))):
@@ -509,8 +510,8 @@ async def profiles(patient: Patient) -> Finding:
     )
 
 
-def _seers(patient: Patient, ours: Published) -> str:
-    names = [name for name, _ in patient.spec.permissions if may_see(patient.spec.permissions, name, ours.kinds)]
+def _seers(patient: Patient, listed: Sequence[Profile], ours: Published) -> str:
+    names = [one.name for one in listed if may_see(patient.spec.permissions, one, ours.kinds)]
     return f"{', '.join(names)} alone" if names else "nobody"
 
 

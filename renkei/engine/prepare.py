@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from renkei.core.errors import AnswerUnknown, ScopeMissing
-from renkei.core.preparing import Needs, NewField, NewModule, Standing, Step, TakenRights, needs, published
+from renkei.core.preparing import Needs, NewField, NewModule, Standing, Step, TakenRights, keyed_documents, needs, published
 from renkei.core.records import Answer, FieldMeta, OutcomeRow
 from renkei.core.scopes import preparing
 from renkei.core.values import Side
@@ -44,7 +44,7 @@ async def look(rooms: Rooms) -> Needs:
     asked: list[tuple[Side, str]] = [
         ("crm", one) for one in (*crm_modules, *(each.module for each in ours if each.module in shown))
     ]
-    asked += [("books", one) for one in books_modules]
+    asked += [("books", one) for one in (*books_modules, *keyed_documents(spec))]
     fields = {one: _by_name(await (crm if one[0] == "crm" else rooms.books).fields(one[1])) for one in dict.fromkeys(asked)}
     standing = Standing(fields, shown, profiles, me.profile)
     return needs(spec, rooms.summaries, crm_modules, books_modules, standing)

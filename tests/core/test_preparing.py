@@ -16,6 +16,7 @@ from renkei.core.preparing import (
     Standing,
     TakenRights,
     can_be_made,
+    keyed_documents,
     needs,
     published,
     published_field,
@@ -32,7 +33,7 @@ WRITES = ("Create", "Edit", "Delete")
 
 def profile(name: str, *rights: str, fixed: bool = False) -> Profile:
     given = frozenset(("Renkei_Receivables", right) for right in rights)
-    return Profile(name, name, given, given if fixed else frozenset())
+    return Profile(name, name, given | {("Invoices", "View")}, given if fixed else frozenset())
 
 
 def module_fields() -> dict[str, FieldMeta]:
@@ -86,6 +87,19 @@ def test_who_sees_more_than_his_right_loses_it_and_what_nobody_can_change_is_a_c
     found = missing(given("Finance"), state)
     assert found.steps == (TakenRights("Standard", "Standard", "Renkei_Receivables", ("View", "Edit")),)
     assert [one.wrong for one in found.clicks] == ["Owner may view Renkei_Receivables"]
+
+
+def test_who_may_not_view_the_invoices_tab_is_not_shown_what_is_published() -> None:
+    blind = Profile("Finance", "Finance", frozenset())
+    module = missing(given("Finance"), standing(profile("Administrator"), blind, there=False)).steps[0]
+    assert isinstance(module, NewModule) and [name for _, name in module.profiles] == ["Administrator"]
+
+
+def test_documents_that_renkei_makes_need_our_key_in_books() -> None:
+    assert keyed_documents(given("Finance")) == []
+    assert keyed_documents(dataclasses.replace(SPEC, deals="invoices")) == ["invoices"]
+    may = (("Sales", (("sales_orders", ("view", "create")), ("estimates", ("view",)))),)
+    assert keyed_documents(dataclasses.replace(SPEC, permissions=may, deals="estimates")) == ["estimates", "salesorders"]
 
 
 def test_without_permissions_nobody_loses_anything() -> None:

@@ -251,6 +251,13 @@ async def test_a_key_field_of_books_that_is_wrong(company: Company, gone: bool) 
     await only(company, "books key field", words, "Prevent duplicate values")
 
 
+async def test_a_key_field_of_documents_is_asked_for_where_renkei_makes_them(company: Company) -> None:
+    company.world.books.main.fields["estimate"] = []
+    assert (await looked_at(company))["books key field"].state == "ok"
+    company.spec = dataclasses.replace(company.spec, deals="estimates")
+    await only(company, "books key field", "estimates has no cf_renkei_crm_id", "renkei --connection demo prepare")
+
+
 async def test_a_mapped_field_that_is_not_there(company: Company) -> None:
     field(company, "Accounts", "Fax", gone=True)
     await only(company, "mapped fields", "Accounts.Fax", "take them out")

@@ -69,6 +69,13 @@ async def test_a_bare_organisation_is_prepared_and_syncs_green(company: Company)
     assert len(company.crm("Accounts")) == len(company.books()) == 9
 
 
+async def test_documents_made_of_deals_get_their_key_in_books(company: Company) -> None:
+    company.spec = dataclasses.replace(company.spec, deals="invoices")
+    done = await prepared(company)
+    assert "books: field invoices.cf_renkei_crm_id (string, no duplicates)" in map(str, done.made)
+    assert [one.api_name for one in company.world.books.main.fields["invoice"] if one.is_unique] == ["cf_renkei_crm_id"]
+
+
 async def test_a_second_time_makes_nothing(company: Company) -> None:
     agreed = await missing(company)
     await prepared(company, agreed)
