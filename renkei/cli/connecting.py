@@ -514,12 +514,19 @@ def _steps(new: NewConnection, create: bool | None) -> None:
 
     spec = _draft(new.edition, new.modules)
     besides = ",".join(preparing(spec))
-    scopes = ",".join((*needed(spec, "crm"), *needed(spec, "books"), *([besides] if create else [])))
-    also = f"\n     and, for fields and modules that renkei is to make:\n     {besides}" if create is None else ""
+    crm = ",".join((*needed(spec, "crm"), *([besides] if create else [])))
+    books = ",".join(needed(spec, "books"))
+    also = f"\n     and, for fields and modules that renkei is to make in the CRM:\n     {besides}" if create is None else ""
+    two = "" if new.books_credentials else "\n  Where two users own the two sides, begin anew with --books-email ADDRESS."
+    if new.books_credentials:
+        who = "Authorise each side, as its user, who administers it and whom nobody else uses:"
+        code = f"a code each, for 10 minutes, with the scope of his side:\n     CRM: {crm}\n     Books: {books}{also}"
+    else:
+        who = "Authorise, as a user who administers both sides and whom nobody else uses:"
+        code = f"for 10 minutes, with this scope:\n     {crm},{books}{also}"
     _tell(
-        f"""Authorise, as a user who administers both sides and whom nobody else uses:
+        f"""{who}
   1. Open {console_of(new.data_center)}, Add Client, Self Client: note client id and client secret.
-  2. Generate Code, with this scope (where two users own the two sides, each his side's part), for 10 minutes:
-     {scopes}{also}
-  3. Copy the code: it is good once."""
+  2. Generate Code, {code}
+  3. Copy the code: it is good once.{two}"""
     )

@@ -229,6 +229,8 @@ def test_two_users_own_the_two_sides(place: Place) -> None:
     said = place.renkei("--json", *place.flags(**changes), "--no-plan")
     assert said.code == 0, said.err
     assert said.json["users"] == {"crm": "sync@example.jp", "books": "hana.mori@example.jp"}
+    steps = {line.strip().partition(": ")[0]: line for line in said.err.splitlines() if ".ALL," in line}
+    assert "ZohoBooks" not in steps["CRM"] and "ZohoCRM" not in steps["Books"]
     assert place.file()["books"]["credentials"] == "KITA_BOOKS"
     names = sorted(one.name for one in (place.folder / "var" / "credentials").iterdir())
     assert names == ["KITA.enc", "KITA_BOOKS.enc"]
