@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-WRITES = frozenset(
-    {"apply", "deploy", "disconnect", "prepare", "publish", "switch-organization", "sync"}
-)  # they take --environment
+WRITES = frozenset(  # they take --environment
+    {"apply", "deploy", "disconnect", "documents refresh", "prepare", "publish", "switch-organization", "sync"}
+)
 
 
 def command(connection: str, words: str, environment: str | None = None) -> str:
@@ -13,5 +13,5 @@ def command(connection: str, words: str, environment: str | None = None) -> str:
     words         the verb, its arguments and options
     environment   the one that the connection declares
     """
-    named = environment == "production" and words.split()[0] in WRITES
+    named = environment == "production" and any(f"{words} ".startswith(f"{verb} ") for verb in WRITES)
     return f"renkei --connection {connection} {words}" + (" --environment production" if named else "")
