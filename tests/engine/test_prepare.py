@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from company import Company
 
 from renkei.core.errors import ScopeMissing, WrongEnvironment
 from renkei.core.preparing import Needs, NewField, NewModule, TakenRights
+from renkei.core.records import Answer
 from renkei.engine.prepare import Prepared, look, prepare
 from renkei.engine.work import Request
 from renkei.sandbox.crm.org import FINANCE, STANDARD
@@ -95,6 +96,26 @@ async def test_answers_that_are_lost_after_the_commit_are_looked_up(company: Com
     company.world.faults.add(f"{fault}*3")
     done = await prepared(company, agreed)
     assert company.world.faults.counts.total() >= 2 and done.refused == () and done.left.steps == ()
+
+
+async def test_what_died_half_way_is_finished_by_the_next_and_nothing_is_there_twice(company: Company) -> None:
+    async with company.rooms() as rooms:
+        agreed, take = await look(rooms), rooms.crm.make_fields
+
+        async def dies(module: str, new: Sequence[NewField]) -> list[Answer]:
+            await take(module, new)
+            raise RuntimeError("killed")
+
+        rooms.crm.make_fields = dies  # type: ignore[method-assign]
+        with pytest.raises(RuntimeError):
+            await prepare(rooms, Request(actor="Hana"), agreed)
+    left = await missing(company)
+    assert 0 < len(left.steps) < len(agreed.steps) and not any(isinstance(step, NewModule) for step in left.steps)
+    assert (await prepared(company)).left == Needs((), ())
+    labels = [
+        field.label for table in company.world.crm.tables.values() for field in table.fields.values() if "renkei" in field.label
+    ]
+    assert sorted(labels) == ["renkei books id"] * 2 + ["renkei key"] * 2
 
 
 async def test_what_was_made_stands_in_the_ledger_with_its_actor(company: Company) -> None:
