@@ -97,7 +97,7 @@ def test_a_bare_organisation_leaves_optional_fields_out_by_itself() -> None:
     assert [(one.field, one.path, one.by_itself) for one in found.left_out] == [
         ("tax_registration_number", "cf_tax_registration_number", True), ("owner", "cf_crm_owner", True),
     ]  # fmt: skip
-    assert found.as_shipped() and found.taken_out() == ()
+    assert found.as_shipped() and found.taken_out() == () and found.match is None
 
 
 def test_a_field_that_is_not_optional_and_not_there_is_taken_out_with_the_rules_that_read_it() -> None:
@@ -316,6 +316,10 @@ def test_two_pairs_for_the_place_of_one_shipped_field_are_a_question() -> None:
     )  # fmt: skip
     assert [(one.band, field(one).name) for one in found.suggestions] == [("likely", "tax_registration_number")] * 2
     assert all("another pair" in one.why for one in found.suggestions)
+
+
+def test_the_halves_of_two_shipped_fields_are_not_joined() -> None:
+    assert proposed(crm("Phone", "date", label="地域"), books("cf_crm_owner", "date", label="地域")).suggestions == ()
 
 
 def test_what_the_mapping_cannot_be_without_is_nobody_elses_field() -> None:
