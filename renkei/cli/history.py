@@ -134,14 +134,16 @@ def _evidence(title: str, part: dict[str, Any]) -> Iterator[str]:
 
 
 def why(
-    record: Annotated[str, typer.Argument(help="crm:Accounts:ID, books:contacts:ID …")], show_personal: ShowPersonal = False
+    record: Annotated[str, typer.Argument(help="crm:Accounts:ID, books:contacts:ID …, an id alone, or a name")],
+    show_personal: ShowPersonal = False,
 ) -> None:
     """A record's whole story, from the ledger alone."""
-    from renkei.engine.why import story
+    from renkei.engine.why import record_of, story
 
-    (ref,) = refs_of([record])
     with desk() as opened:
-        found = opened.shown(opened.spec.name, show_personal).story(story(opened.ledger, opened.spec.name, ref))
+        name, seen = opened.spec.name, opened.shown(opened.spec.name)
+        ref = record_of(opened.ledger, name, record, seen)
+        found = opened.shown(name, show_personal).story(story(opened.ledger, name, ref))
     link = found["link"]
     lines = [f"{found['record']} {found['name']}".rstrip()]
     lines.append(

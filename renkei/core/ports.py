@@ -408,6 +408,9 @@ class Ledger(TokenStore, CallStore, Protocol):
     def mirrors(self, connection: str, side: Side, module: str, ids: Iterable[str]) -> dict[str, Mirror]:
         """Deleted ones included."""
 
+    def mirrors_with(self, connection: str, text: str, most: int) -> list[Mirror]:
+        """At most so many mirrors, deleted ones included, whose id is this text or whose list row holds it somewhere."""
+
     def mirror_ids(self, connection: str, side: Side, module: str) -> set[str]:
         """Ids of all that are not deleted."""
 

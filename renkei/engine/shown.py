@@ -57,6 +57,10 @@ class Shown:
         text = self._met[ref][0] if label is None else label
         return "" if text == ref.id else self._personal.label(self._mappings(ref), text)
 
+    def is_synced(self, ref: Ref) -> bool:
+        """Whether it is a record of a side's own, not one that was published there."""
+        return bool(self._personal.mappings_of(ref))
+
     def called(self, ref: Ref) -> str:
         """Its reference and its name."""
         return f"{ref} {self.name(ref)}".rstrip()

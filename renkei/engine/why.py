@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from renkei.core.commands import command
+from renkei.core.errors import AskedWrongly
 from renkei.core.ports import Ledger
 from renkei.core.values import Ref, plain, time_text
+from renkei.engine.recall import raw_label
+from renkei.engine.shown import Shown
+
+MANY = 500  # records that hold a text: more are not looked through
+SAMPLES = 5
 
 
 def story(ledger: Ledger, connection: str, ref: Ref) -> dict[str, Any]:
@@ -26,3 +33,33 @@ def story(ledger: Ledger, connection: str, ref: Ref) -> dict[str, Any]:
     if link is not None:
         shown = {"crm": str(link.crm), "books": str(link.books), "since": time_text(link.since), "evidence": link.evidence}
     return {"record": str(ref), "link": shown, "story": told}
+
+
+def record_of(ledger: Ledger, connection: str, words: str, shown: Shown) -> Ref:
+    """The record that a person means: `crm:Accounts:ID`, an id alone, or a name; of a firm, a part of its name.
+
+    raises  AskedWrongly where none or several fit; two that are linked to each other are one
+    """
+    try:
+        return Ref.parse(words)
+    except ValueError as error:
+        wrong = str(error)
+    mirrors = [one for one in ledger.mirrors_with(connection, words, MANY) if shown.is_synced(one.ref)]
+    shown.learn(one.ref for one in mirrors)
+    fits = (
+        lambda one: one.ref.id == words,
+        lambda one: raw_label(one) == words,
+        lambda one: words.casefold() in shown.name(one.ref).casefold(),  # never a part of a person's, which is masked
+    )
+    found = next((refs for fit in fits if (refs := [one.ref for one in mirrors if fit(one)])), [])
+    links = {ref: ledger.link_of(connection, ref) for ref in found}
+    parties = {link.crm if link is not None else ref for ref, link in links.items()}
+    if len(parties) == 1:
+        return parties.pop()
+    if not parties:
+        raise AskedWrongly(f"The ledger of {connection} knows no record {words!r}: {wrong}")
+    more = f" and {len(parties) - SAMPLES} more" if len(parties) > SAMPLES else ""
+    listed = "; ".join(map(shown.called, sorted(parties)[:SAMPLES]))
+    raise AskedWrongly(
+        f"{len(parties)} records fit {words!r}: {listed}{more}.", fix=f"Name one: {command(connection, f'why {min(parties)}')}"
+    )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import pandas as pd
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from renkei.core.ports import Settled
@@ -155,6 +156,15 @@ class Mirrors(Database):
         """By id, deleted ones included; an id without a mirror is absent."""
         rows = self._read(select(mirrors).where(_of(connection, side, module), self._among(mirrors.c.id, ids)))
         return {row.id: _mirror(row) for row in rows}
+
+    def mirrors_with(self, connection: str, text: str, most: int) -> list[Mirror]:
+        """Those of this id first."""
+        within = json.dumps(text, ensure_ascii=False)[1:-1]
+        where = or_(mirrors.c.id == text, mirrors.c.content.contains(within, autoescape=True))
+        statement = select(mirrors).where(mirrors.c.connection == connection, where)
+        first = case((mirrors.c.id == text, 0), else_=1)
+        rows = self._read(statement.order_by(first, mirrors.c.side, mirrors.c.module, mirrors.c.id).limit(most))
+        return [_mirror(row) for row in rows]
 
     def mirror_ids(self, connection: str, side: Side, module: str) -> set[str]:
         statement = select(mirrors.c.id).where(_of(connection, side, module), mirrors.c.deleted_at.is_(None))

@@ -52,6 +52,22 @@ def test_an_edit_is_shown_field_by_field_before_and_after(office: Office) -> Non
     assert line in office.renkei("why", edit["records"][0]).out
 
 
+def test_a_record_is_found_by_its_id_alone_and_by_its_name_and_several_that_fit_are_named(office: Office) -> None:
+    link = next(one for one in office.asked("links")["links"] if one["crm"].startswith("crm:Accounts"))
+    told = office.asked("why", link["crm"])
+    for words in (link["books"].split(":")[2], link["crm"].split(":")[2], told["name"]):
+        assert office.asked("why", words)["link"]["books"] == link["books"]
+    said = office.renkei("why", "K.K.")
+    assert said.code == 2 and "records fit 'K.K.': " in said.err and "Sunrise Foods K.K." in said.err
+
+
+def test_a_person_is_found_by_the_whole_name_only(office: Office) -> None:
+    person = "crm:Contacts:5545974000000451096"
+    name = office.asked("why", person, "--show-personal")["name"]
+    assert office.asked("why", name)["record"] == person
+    assert " " in name and office.renkei("why", name[:-1]).code == 2
+
+
 def test_where_the_mappings_cannot_be_read_a_run_is_shown_and_every_value_and_name_is_masked(
     office: Office, tmp_path: Path
 ) -> None:
@@ -89,7 +105,7 @@ def test_a_run_that_there_is_not_is_asked_wrongly(office: Office) -> None:
 
 def test_a_word_that_is_no_record_is_asked_wrongly(office: Office) -> None:
     said = office.renkei("why", "Accounts:1")
-    assert said.code == 2 and "Write crm:Accounts:ID" in said.err and not said.out
+    assert said.code == 2 and "knows no record 'Accounts:1'" in said.err and "Write crm:Accounts:ID" in said.err and not said.out
 
 
 def test_a_connection_that_there_is_not_is_asked_wrongly(office: Office) -> None:

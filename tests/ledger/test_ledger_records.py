@@ -147,6 +147,15 @@ def test_mirrors_are_opened_by_name_or_all_of_a_module(ledger: SqlLedger) -> Non
     assert ledger.open_ids(*ACCOUNTS) == ["1", "2", "3"]
 
 
+def test_mirrors_are_found_by_id_first_and_by_any_text_of_their_row_within_one_connection(ledger: SqlLedger) -> None:
+    odd = dataclasses.replace(a_mirror(7), row={"Account_Name": 'A "100%_sure" 12 KK'})
+    ledger.put_mirrors("acme", "crm", "Accounts", [a_mirror(12), a_mirror(112), odd], NOW)
+    ledger.put_mirrors("other", "crm", "Accounts", [a_mirror(12)], NOW)
+    assert [one.ref.id for one in ledger.mirrors_with("acme", "12", 9)] == ["12", "112", "7"]
+    assert [one.ref.id for one in ledger.mirrors_with("acme", '"100%_sure"', 9)] == ["7"]
+    assert ledger.mirrors_with("acme", "100__sure", 9) == [] and len(ledger.mirrors_with("acme", "12", 2)) == 2
+
+
 def test_the_nth_newest_stamp_counts_what_is_there(ledger: SqlLedger) -> None:
     rows = [a_mirror(n, stamp=NOW + n * MINUTE) for n in range(3)] + [a_mirror(9, stamp=None)]
     ledger.put_mirrors(*ACCOUNTS, rows, NOW)
