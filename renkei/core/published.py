@@ -90,12 +90,13 @@ def days_overdue(document: DocumentRow, today: date) -> int:
 
 
 def status_on(document: DocumentRow, today: date) -> str:
-    """The status by the calendar: an invoice is overdue, and an estimate expired, from the day after its last one on, whether
-    Books has said so yet or not."""
+    """The status by the calendar: an invoice or open sales order is overdue, and a sent estimate expired, from the day after its
+    last one on, whether Books has said so yet or not."""
     if document.module == "invoices" and document.status not in ("draft", "void"):
         return "overdue" if days_overdue(document, today) else "sent" if document.status == "overdue" else document.status
-    if document.module == "estimates" and document.status in ("sent", "expired") and document.due is not None:
-        return "expired" if document.due < today else "sent"
+    waiting, late = {"estimates": ("sent", "expired"), "salesorders": ("open", "overdue")}.get(document.module, ("", ""))
+    if document.status in (waiting, late) and document.due is not None:
+        return late if document.due < today else waiting
     return document.status
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from renkei.core import published
+from renkei.core import published, qualified
 from renkei.core.planning import Draft, EntityPlan, Known
-from renkei.core.published import DocumentTie, nothing, sums_of
+from renkei.core.published import KINDS, DocumentTie, nothing, sums_of
 from renkei.core.records import Action, Change, DocumentRow, Mirror
 from renkei.core.values import Ref
 from renkei.engine.load import Result
@@ -34,6 +34,7 @@ from renkei.engine.publish import (
 from renkei.engine.work import EntityWork, Request, Rooms, World, documents_read
 
 Wanted = dict[str, set[str]]  # module → ids
+Findings = dict[Ref, list[qualified.Finding]]
 
 
 async def resolve_documents(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> None:
@@ -43,6 +44,7 @@ async def resolve_documents(rooms: Rooms, request: Request, world: World, work: 
     work.touched = keep_documents(rooms, work)
     mine = {ref.id: known.raw for ref, known in work.known.items() if ref.side == "crm"}
     ledger.put_keys(name, "crm", module, {row_id: own_keys(rooms, module, row) for row_id, row in mine.items()})
+    broken = _qualified(work)
     wanted = None if work.full else _affected(rooms, request, work, mine)
     places, done = Customers(rooms, work), dict[Ref, tuple[str, ...]]()
     seen: set[str] = set()
@@ -58,7 +60,7 @@ async def resolve_documents(rooms: Rooms, request: Request, world: World, work: 
             keys = _plan(rooms, work, draft, one, place, one.deal if one.deal in deals else "", mirror, today)
             done[Ref("books", one.module, one.id)] = keys
     _withdraw_rest(rooms, work, draft, wanted, seen, done)
-    _say_documents(rooms, work, draft, places, done)
+    _say_documents(rooms, work, draft, places, done, broken)
     say_rows(rooms, work, draft)
     whole = {item.module for item in work.lists if item.side == "books" and item.complete}
     work.facts = {
@@ -172,7 +174,9 @@ def _withdraw_rest(
             done[Ref("books", *named)] = (remove_row(work, draft, mirror, "deleted"),)
 
 
-def _say_documents(rooms: Rooms, work: EntityWork, draft: Draft, places: Customers, done: Mapping[Ref, tuple[str, ...]]) -> None:
+def _say_documents(
+    rooms: Rooms, work: EntityWork, draft: Draft, places: Customers, done: Mapping[Ref, tuple[str, ...]], broken: Findings
+) -> None:
     """A document takes the word of what becomes of its row; one whose row goes, however long unchanged itself."""
     moved = {ref for ref, keys in done.items() if any(draft.actions[key].verb == "remove" for key in keys)} - work.known.keys()
     settled: list[Known] = []
@@ -184,15 +188,28 @@ def _say_documents(rooms: Rooms, work: EntityWork, draft: Draft, places: Custome
         if ref.side != "books" or ref in work.quarantine:
             continue
         keys = done.get(ref, ())
+        detail = {"qualified": [one.code for one in broken[ref]]} if ref in broken else None
         place = places.places([str(known.raw.get("customer_id"))])[str(known.raw.get("customer_id"))]
         if known.deleted:
             draft.say(known, "removed" if keys else "skipped", "deleted", actions=keys)
         elif place.crm is None:
-            draft.say(known, place.word, place.reason, actions=keys)
+            draft.say(known, place.word, place.reason, actions=keys, detail=detail)
         elif not keys:
-            draft.say(known, "unchanged", "")
+            draft.say(known, "unchanged", "", detail=detail)
         else:
-            draft.say(known, "created" if draft.actions[keys[0]].verb == "create" else "updated", "published", actions=keys)
+            word = "created" if draft.actions[keys[0]].verb == "create" else "updated"
+            draft.say(known, word, "published", actions=keys, detail=detail)
+
+
+def _qualified(work: EntityWork) -> Findings:
+    """What breaks the rules of Japan's qualified invoices in the details that this run read; each is a note of the run."""
+    found: Findings = {}
+    for ref, row in sorted(work.whole.items()):
+        broken = qualified.findings(row) if ref not in work.quarantine else []
+        if broken:
+            found[ref] = broken
+            work.notes += [f"{ref} {row.get(KINDS[ref.module].number)}: {one}" for one in broken]
+    return found
 
 
 # ------------------------------------------------------------------------------------------------------------- tie-out

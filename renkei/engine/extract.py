@@ -547,9 +547,11 @@ async def _extract_documents(rooms: Rooms, request: Request, world: World, work:
                     listed = await rooms.books.documents_of(module, field_name, one)
                     rows |= {books_id(module, row): row for row in listed}
                 known |= {row.id for chunk in ledger.documents(name, module, column, ids) for row in chunk}
-            rows |= await _fetch(rooms, world, "books", module, sorted(known - rows.keys()))
+            alone = await _fetch(rooms, world, "books", module, sorted(known - rows.keys()))
         except ModuleOff:
             continue
+        rows |= alone
+        work.whole |= {Ref("books", module, row_id): row for row_id, row in alone.items()}
         mark_gone(rooms, "books", module, sorted(known - rows.keys()))
         await _take_some(rooms, world, work, "books", module, rows, run)
         work.chosen |= {Ref("books", module, row_id) for row_id in known | rows.keys()}

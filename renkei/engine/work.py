@@ -122,6 +122,7 @@ class EntityWork:
     tally: Tally = field(default_factory=Tally)  # a complete list of invoices, added up as it was read
     listed: dict[tuple[str, str, str], Sums] = field(default_factory=dict)  # complete lists: (module, customer, currency) →
     chosen: set[Ref] = field(default_factory=set)  # documents that a single-record run is about
+    whole: dict[Ref, Row] = field(default_factory=dict)  # documents whose detail this run read
     touched: Any = None  # publish.Touched: the documents that this run read as changed
     deals: dict[str, tuple[bool, str | None]] = field(default_factory=dict)  # CRM deals by id: (there, name)
     sent: dict[str, Row] = field(default_factory=dict)  # published rows by id, as they were written

@@ -126,13 +126,16 @@ async def test_overdue_and_expired_follow_the_calendar_although_nothing_moved_in
     _, customer = linked_pair(company, "Kita Ltd")
     one = invoice(company, customer, due_date="2026-11-02")
     two = document(company, "estimates", customer, expiry_date="2026-11-02")
+    three = document(company, "salesorders", customer, status="open", shipment_date="2026-11-02")
     await company.sync()
-    assert {row["Status"] for row in rows(company).values()} == {"sent"}
+    assert sorted(row["Status"] for row in rows(company).values()) == ["open", "sent", "sent"]
     company.world.clock.advance(86400)
     report = await company.sync(full=False)
-    assert documents(report)["writes"] == {"crm": 2, "books": 0}
+    assert documents(report)["writes"] == {"crm": 3, "books": 0}
     found = rows(company)
     assert found[f"demo:invoices:{one}"]["Status"] == "overdue" and found[f"demo:estimates:{two}"]["Status"] == "expired"
+    assert found[f"demo:salesorders:{three}"]["Status"] == "overdue"
+    await company.quiet()
 
 
 async def test_the_day_is_that_of_the_connection_s_zone_at_the_end_of_a_month(company: Company) -> None:

@@ -33,7 +33,7 @@ from renkei.engine.why import story
 from renkei.engine.work import LOCK_TTL, Request
 from renkei.sandbox.books.state import MAIN, SECOND
 
-ROWS = "Renkei_Receivables"
+ROWS, DOCUMENTS = "Renkei_Receivables", "Renkei_Documents"
 POLICIES = ("clone", "overwrite", "skip", "link", "ask")
 
 
@@ -85,7 +85,8 @@ async def switched(company: Company, organization: str) -> Report:
 
 
 def published(company: Company) -> list[str]:
-    return sorted(row["renkei_key"] for row in company.crm(ROWS).values())
+    """Keys of the receivables and document rows that the CRM shows."""
+    return sorted(row["renkei_key"] for module in (ROWS, DOCUMENTS) for row in company.crm(module).values())
 
 
 def books_of(company: Company, organization: str = MAIN) -> dict[str, dict[str, Any]]:
@@ -156,7 +157,7 @@ async def test_a_disconnected_crm_shows_nothing_of_ours_and_books_is_as_it_was(c
     invoice(company, theirs, 1000)
     company.seed_crm(ROWS, Name="Theirs", renkei_key=f"other:Accounts:{account}:JPY")
     await company.sync()
-    assert len(published(company)) == 2
+    assert len(published(company)) == 3
     before, books = copy.deepcopy(company.crm()[account]), books_of(company)
     link = company.ledger.link_of("demo", Ref("crm", "Accounts", account))
     report = await withdrawn(company)
@@ -175,8 +176,11 @@ async def test_the_plan_alone_writes_nothing_and_names_each_row(company: Company
     await company.sync()
     async with company.rooms() as rooms:
         plan = await plan_withdrawal(rooms, Request(kind="disconnect"))
-    (action,) = plan.entities["summaries"]["actions"]
-    assert (action["verb"], action["reason"]) == ("remove", "withdrawn") and len(published(company)) == 1
+    actions = [one for part in plan.entities.values() for one in part["actions"]]
+    assert [(one["verb"], one["module"], one["reason"]) for one in actions] == [
+        ("remove", module, "withdrawn") for module in (DOCUMENTS, ROWS)
+    ]
+    assert len(published(company)) == 2
     with pytest.raises(AskedWrongly, match="part of that command"):
         await company.apply(plan)
     assert (await company.sync()).status == "green"
@@ -281,7 +285,7 @@ async def test_a_token_of_another_crm_withdraws_nothing(company: Company) -> Non
     company.ledger.put_survey("demo", {**stored[0], "crm": {**stored[0]["crm"], "id": "111"}}, "R", company.clock.now())
     with pytest.raises(WrongOrganization):
         await withdrawn(company)
-    assert len(published(company)) == 1
+    assert len(published(company)) == 2
 
 
 async def test_a_paused_connection_can_be_disconnected_and_comes_back_active(company: Company) -> None:
@@ -292,7 +296,7 @@ async def test_a_paused_connection_can_be_disconnected_and_comes_back_active(com
     await withdrawn(company)
     resume(doing(company), company.spec, reconnect=True)
     report = await company.sync(full=False)
-    assert report.status == "green" and len(published(company)) == 1
+    assert report.status == "green" and len(published(company)) == 2
     assert "customers: full compare, because the connection was resumed" in report.notes
 
 
@@ -474,7 +478,7 @@ async def test_an_organisation_that_cannot_be_worked_with_changes_nothing(compan
         await switched(company, SECOND)
     with pytest.raises(WrongOrganization):
         await switched(company, "60055555555")
-    assert len(published(company)) == 1
+    assert len(published(company)) == 2
     company.spec = dataclasses.replace(company.spec, organization=MAIN)
     await company.quiet()
 

@@ -15,6 +15,7 @@ from connector_world import HOST
 from renkei.core.connection import Budget
 from renkei.core.values import Ref
 from renkei.engine.sequence import Report
+from renkei.engine.work import PUBLISHED
 from renkei.sandbox.seeds import native
 
 SEEDED_ALONE = len(native.ONLY_CRM) + len(native.ONLY_BOOKS)
@@ -69,7 +70,7 @@ def links(company: Company) -> set[tuple[Ref, Ref]]:
 
 
 def created(report: Report) -> list[Ref]:
-    made = [one for plan in report.plans for one in plan.actions if one.verb == "create" and one.entity != "summaries"]
+    made = [one for plan in report.plans for one in plan.actions if one.verb == "create" and one.entity not in PUBLISHED]
     return [one.source for one in made if one.source is not None]
 
 

@@ -110,3 +110,18 @@ async def test_before_the_first_batch_nothing_is_published_for_one_record(compan
 async def test_what_is_neither_synced_nor_published_is_refused_with_what_could_be_written(company: Company) -> None:
     with pytest.raises(AskedWrongly, match="books:invoices:ID"):
         await refresh(company, Ref("crm", "Leads", "1"))
+
+
+async def test_the_tax_of_an_invoice_that_is_read_alone_is_checked_and_what_breaks_the_rules_is_a_note(company: Company) -> None:
+    _, customer = linked_pair(company, "Kita Ltd")
+    tax = next(one for one in company.world.books.main.taxes.values() if one["tax_percentage"] == 10)
+    line = {"name": "Pen", "rate": 105, "quantity": 1, "tax_id": tax["tax_id"]}
+    one = company.seed_books("invoices", customer_id=customer, date="2026-10-20", status="sent", line_items=[line] * 3)
+    await company.sync()
+    honest = await refresh(company, Ref("books", "invoices", one))
+    assert not [note for note in honest.notes if "books:invoices" in note]
+    record = company.world.books.records("invoices")[one]
+    record["taxes"] = [{**record["taxes"][0], "tax_amount": 30}]
+    report = await refresh(company, Ref("books", "invoices", one))
+    (said,) = [note for note in report.notes if "books:invoices" in note]
+    assert said.startswith(f"books:invoices:{one} {record['invoice_number']}: ROUNDED_PER_LINE: ") and "明細行ごと" in said
