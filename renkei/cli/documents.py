@@ -30,6 +30,8 @@ def register(app: typer.Typer) -> None:
     documents.command("show")(show_)
     documents.command("summary")(summary)
     documents.command("refresh")(refresh)
+    documents.command("pdf")(pdf)
+    documents.command("email")(email)
     app.add_typer(documents, name="documents", no_args_is_help=True)
 
 
@@ -103,6 +105,56 @@ def refresh(
     (ref,) = refs_of([record])
     found = visit("refresh", acting, lambda user: refresh_it(user, ref, environment or ""))
     show(found, f"{found['record']} was read again in {found['seconds']:.1f} s: {found['status']} (run {found['run']})")
+
+
+def pdf(document: Document, acting: As) -> None:
+    """Fetch a document's PDF; it is kept below the data folder, its hash in the ledger."""
+    from renkei.engine.document_files import fetch_pdf
+
+    (ref,) = refs_of([document])
+    found = visit("pdf", acting, lambda user: fetch_pdf(user, ref))
+    show(found, f"{found['file']} ({found['bytes']} bytes, sha256 {found['sha256']})")
+
+
+def email(
+    document: Document,
+    acting: As,
+    template: Annotated[str, typer.Option(metavar="ID", help="An e-mail template of Books; the preview lists them.")] = "",
+    to: Annotated[list[str] | None, typer.Option(metavar="REF", help="A contact of the CRM: crm:Contacts:ID.")] = None,
+    send: Annotated[bool, typer.Option("--send", help="Send it; without this it is shown only.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Although the same was sent before.")] = False,
+    environment: Environment = None,
+) -> None:
+    """Show the e-mail of a document with its PDF: templates, sender, recipients, subject, body. Only --send sends it."""
+    from renkei.engine import document_mail
+
+    (ref,), people = refs_of([document]), refs_of(to or [])
+    if not send:
+        found = visit("email", acting, lambda user: document_mail.preview(user, ref, template, people))
+        show(found, "\n".join(_mail_lines(found)))
+        return
+    found = visit(
+        "email",
+        acting,
+        lambda user: document_mail.send(user, ref, template, people, again=again, environment=environment or ""),
+    )
+    show(found, f"Sent to {', '.join(one['email'] for one in found['to'])}: {found['subject']} (run {found['run']})")
+
+
+def _mail_lines(found: dict[str, Any]) -> Iterator[str]:
+    yield f"Nothing is sent. The e-mail of {found['record']} would be:"
+    for one in found["templates"]:
+        yield f"  template {one['id']}  {one['name']}{' (chosen)' if one['selected'] else ''}"
+    for one in found["senders"]:
+        if one["selected"]:
+            yield f"  from {one['name']} <{one['email']}>"
+    for one in found["to"]:
+        yield f"  to {one['name']} <{one['email']}> ({one['record']})"
+    for one in found["suggested"]:
+        yield f"  Books suggests {one['name']} <{one['email']}>"
+    yield f"  subject {found['subject']}"
+    yield f"  attached {found['attachment']}"
+    yield from (f"    {line}" for line in found["body"].splitlines())
 
 
 def _list_lines(found: dict[str, Any]) -> Iterator[str]:

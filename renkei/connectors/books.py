@@ -323,7 +323,8 @@ class ZohoBooks:
             raise Bug("books: an e-mail without recipients, subject or body.", expected="all three, said outright")
         spec = _module(module)
         path = f"/{spec.path}/{_check_id(record_id)}/email"
-        return await self._write("POST", path, body, one=spec.one, id_key=spec.id, known=record_id)
+        params = {} if module == "estimates" else {"send_attachment": "true"}  # estimates' calls know no such word
+        return await self._write("POST", path, body, one=spec.one, id_key=spec.id, known=record_id, params=params)
 
     async def templates(self, module: str) -> list[Row]:
         """The layouts in which a document can be printed: template_id, template_name, template_type. Not paged."""
@@ -445,10 +446,10 @@ class ZohoBooks:
 
     async def _write(
         self, method: str, path: str, body: Row | None, *, one: str, id_key: str, known: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None, params: Mapping[str, str] | None = None,
     ) -> Answer:  # fmt: skip
         """One write. `known` is the record's id where the path names it, since some answers are an envelope only."""
-        reply = await self._call("write", method, path, {}, body=body, headers=headers)
+        reply = await self._call("write", method, path, params or {}, body=body, headers=headers)
         code, words = _code(reply), str(reply.content.get("message", ""))
         if code != "0" or reply.status >= 300:
             return Answer(False, id=known, code=code, words=words)

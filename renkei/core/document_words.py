@@ -58,6 +58,40 @@ REASONS: Mapping[str, Both] = {
         "{kind}は Books の組織で無効になっています。Books の設定で管理者が有効にできます",
     ),
     "not_found": ("{record} is not there", "{record} は存在しません"),
+    "nothing_said": (
+        "to send, say the template and the recipients: --template ID --to crm:Contacts:ID",
+        "送信するには、テンプレートと宛先を指定してください:--template ID --to crm:Contacts:ID",
+    ),
+    "no_such_template": (
+        "there is no e-mail template {template}; there are {there}",
+        "メールテンプレート {template} はありません。利用できるもの:{there}",
+    ),
+    "no_contact": ("{record} is no contact of the CRM", "{record} は CRM の連絡先ではありません"),
+    "no_address": ("{record} has no e-mail address", "{record} にメールアドレスがありません"),
+    "empty_mail": (
+        "the template gives no subject or no body, and an empty e-mail is never sent",
+        "テンプレートの件名または本文が空です。空のメールは送信しません",
+    ),
+    "already_sent": (
+        "{record} was sent to these recipients by this template, and it has not changed since; to send it once more: --again",
+        "{record} は同じテンプレートで同じ宛先に送信済みで、その後変更されていません。"
+        "もう一度送信する場合は --again を付けてください",
+    ),
+    "email_unknown": (
+        "the e-mail left and no answer came, and Books does not show whether it was sent; nothing is sent until a person has "
+        "answered the question: renkei holds",
+        "メールの送信を依頼しましたが応答がなく、送信されたかどうか Books でも確認できません。"
+        "担当者が質問に答えるまで送信しません:renkei holds",
+    ),
+    "email_in_doubt": (
+        "whether an earlier e-mail of this document was sent is not known yet; answer the question first: renkei holds",
+        "この書類の以前のメールが送信されたかどうか未確認です。先に質問に答えてください:renkei holds",
+    ),
+    "email_was_sent": (
+        "a person answered that the earlier e-mail was sent; to send another one, ask once more",
+        "以前のメールは送信済みであると担当者が回答しました。別途送信する場合は、もう一度実行してください",
+    ),
+    "books_refused": ("Books refused it: {words}", "Books に拒否されました:{words}"),
     "never_kept": (
         "purchase orders are always read from Books on the spot; there is nothing to refresh",
         "発注書は常に Books から直接読み込みます。更新の必要はありません",

@@ -1,7 +1,8 @@
 """Recover: close what a run that died left open, before anything is read.
 
 Its open intents are given up as such and its rows are still open: the keys that it wrote on both sides make this run find
-what arrived, and nothing is sent again blindly (docs/decisions/0005-recovery-by-keys.md).
+what arrived, and nothing is sent again blindly (docs/decisions/0005-recovery-by-keys.md). E-mails carry no key: they are
+looked for, or asked about (engine/doubt.py).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from renkei.core.records import Intent, OutcomeRow
+from renkei.engine.doubt import settle_emails
 from renkei.engine.work import Request, Rooms
 
 
@@ -16,7 +18,8 @@ async def recover(rooms: Rooms, request: Request, run: str) -> None:
     """Close intents and runs of this connection that no living run owns. A single-record run lives while it has a claim."""
     ledger, name, now = rooms.ledger, rooms.spec.name, rooms.clock.now()
     alive = {run, *ledger.claimed(name, now, run).values()}
-    intents = [one for one in ledger.open_intents(name) if one.run not in alive]
+    left = [one for one in ledger.open_intents(name) if one.run not in alive]
+    intents = await settle_emails(rooms, left, run, request.actor)
     with ledger.transaction():
         told = [_perhaps(one, request, now) for one in intents if one.state != "unknown"]  # of those their own run has told
         ledger.append(name, run, told)
@@ -24,7 +27,7 @@ async def recover(rooms: Rooms, request: Request, run: str) -> None:
     for dead in ledger.unsealed_runs(name):
         if dead.id in alive:
             continue
-        mine = sum(1 for one in intents if one.run == dead.id)
+        mine = sum(1 for one in left if one.run == dead.id)
         ledger.append(name, dead.id, [OutcomeRow("note", "", (), "crashed", f"{mine} intents were open", now, request.actor)])
         ledger.seal_run(dead.id, "red", {"crashed": True, "open_intents": mine}, now)
 
