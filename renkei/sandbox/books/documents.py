@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from renkei.sandbox.books import errors, history, orders, papers, totals
@@ -178,13 +179,20 @@ def create_document(org: Organisation, kind: str, body: dict[str, Any], *, own_n
 
 
 def update_document(org: Organisation, kind: str, document: Record, body: dict[str, Any], *, own_number: bool = True) -> Record:
-    """PUT: absent keys stay; a given line_items array replaces the lines. Refused for what is void or invoiced."""
+    """PUT: absent keys stay; a given line_items array replaces the lines. Refused for what is void or invoiced, and where an
+    invoice or credit note would be less than is settled of it, or would change hands after that (unverified)."""
     status = org.status_of(kind, document)
     if status in _CLOSED[kind]:
         raise errors.illegal_move(status, "edited")
     party = f"{KINDS[kind].party}_id"
     before, lines = document[party], document["line_items"]
-    document.update(_changes(org, kind, document, body, own_number), last_modified_time=org.now())
+    changes = _changes(org, kind, document, body, own_number)
+    settled = _settled(kind, document)
+    if money(changes.get("total", document["total"])) < settled:
+        raise errors.invalid("line_items")
+    if settled and changes.get(party, before) != before:
+        raise errors.invalid(party)
+    document.update(changes, last_modified_time=org.now())
     save(org, kind, document)
     history.note(org, kind, document, "Updated")
     if kind == "invoices":
@@ -198,9 +206,7 @@ def delete_document(org: Organisation, kind: str, document: Record) -> None:
     """BooksError 36 for an invoice with a payment or credit, for an applied credit note, and for an invoiced sales order.
     The estimate that an invoice was made from is accepted again (unverified)."""
     found = KINDS[kind]
-    used = kind == "invoices" and (money(document["payment_made"]) or money(document["credits_applied"]))
-    used = used or (kind == "creditnotes" and document["invoices"])
-    if used or (kind == "salesorders" and document["status"] in ("invoiced", "partially_invoiced")):
+    if _settled(kind, document) or (kind == "salesorders" and document["status"] in ("invoiced", "partially_invoiced")):
         raise errors.has_transactions(found.noun.lower(), 36)
     org.table(kind).remove(document[found.id_key])
     history.note(org, kind, document, "Deleted")
@@ -211,6 +217,15 @@ def delete_document(org: Organisation, kind: str, document: Record) -> None:
     if estimate is not None and estimate["status"] == "invoiced":
         estimate.update(status="accepted", last_modified_time=org.now())
         save(org, "estimates", estimate)
+
+
+def _settled(kind: str, document: Record) -> Decimal:
+    """What payments and credits took of an invoice, or invoices of a credit note."""
+    if kind == "invoices":
+        return money(document["payment_made"]) + money(document["credits_applied"])
+    if kind == "creditnotes":
+        return money(document["total"]) - money(document["balance"]) if document["invoices"] else Decimal(0)
+    return Decimal(0)
 
 
 def set_address(org: Organisation, kind: str, document: Record, which: str, body: dict[str, Any]) -> None:

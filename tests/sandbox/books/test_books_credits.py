@@ -117,6 +117,19 @@ async def test_no_more_than_the_credit_and_the_balance_can_be_applied_and_nothin
     assert await owed(books, id) == (1000, 350)
 
 
+async def test_what_is_settled_can_neither_become_less_nor_change_hands(books: Books) -> None:
+    id, other = await customer(books), await customer(books, "Minami")
+    invoice = await sent(books, id)
+    books.world.books.pay(invoice, 400)
+    note = books.world.books.credit(invoice, 300)
+    less = {"line_items": [line(699, tax_id="")]}
+    assert (await books.refused("PUT", f"/invoices/{invoice}", less))[:2] == (400, 2)
+    assert (await books.refused("PUT", f"/invoices/{invoice}", {"customer_id": other}))[:2] == (400, 2)
+    assert (await books.refused("PUT", f"/creditnotes/{note['creditnote_id']}", {"line_items": [line(299, tax_id="")]}))[0] == 400
+    await books.done("PUT", f"/invoices/{invoice}", {"line_items": [line(700, tax_id="")]})
+    assert ((await read(books, invoice))["status"], await owed(books, id)) == ("paid", (0, 0))
+
+
 async def test_what_a_payment_has_left_pays_another_invoice(books: Books) -> None:
     id = await customer(books)
     first, second = await sent(books, id), await sent(books, id)

@@ -85,6 +85,10 @@ async def test_invoices_of_an_order_make_it_partially_invoiced_and_invoiced_and_
     assert (await read(books, order))["status"] == "partially_invoiced"
     books.world.books.void(invoice["invoice_id"])
     assert (await read(books, order))["status"] == "open"
+    again = (await books.done("POST", "/invoices", body))["invoice"]
+    assert (await read(books, order))["status"] == "partially_invoiced"
+    await books.done("PUT", f"/invoices/{again['invoice_id']}", {"line_items": [line(1000, 2)]})
+    assert (await read(books, order))["status"] == "open"
     unknown = {"customer_id": id, "line_items": [{**line(1), "salesorder_item_id": "460000000000999999"}]}
     assert (await books.refused("POST", "/invoices", unknown))[:2] == (400, 6)
 
