@@ -168,10 +168,11 @@ def create_document(org: Organisation, kind: str, body: dict[str, Any], *, own_n
     name = KINDS[kind].number
     document[name] = document[name] or next_number(org, kind)
     estimate = _estimate_of(org, document, body) if kind == "invoices" else None
-    save(org, kind, document)
-    history.note(org, kind, document, "Added")
     if estimate is not None:
         document["estimate_id"] = estimate["estimate_id"]
+    save(org, kind, document)
+    history.note(org, kind, document, "Added")
+    if estimate is not None and org.invoices_close_estimates:
         estimate.update(status="invoiced", last_modified_time=org.now())
         save(org, "estimates", estimate)
         history.note(org, "estimates", estimate, "Updated", "converted to an invoice")
@@ -204,7 +205,7 @@ def update_document(org: Organisation, kind: str, document: Record, body: dict[s
 
 def delete_document(org: Organisation, kind: str, document: Record) -> None:
     """BooksError 36 for an invoice with a payment or credit, for an applied credit note, and for an invoiced sales order.
-    The estimate that an invoice was made from is accepted again (unverified)."""
+    The estimate that an invoice was made from is accepted again when no other is left (unverified)."""
     found = KINDS[kind]
     if _settled(kind, document) or (kind == "salesorders" and document["status"] in ("invoiced", "partially_invoiced")):
         raise errors.has_transactions(found.noun.lower(), 36)
@@ -214,7 +215,8 @@ def delete_document(org: Organisation, kind: str, document: Record) -> None:
     if kind == "invoices":
         orders.follow(org, document["line_items"])
     estimate = org.table("estimates").records.get(document.get("estimate_id", "")) if kind == "invoices" else None
-    if estimate is not None and estimate["status"] == "invoiced":
+    left = org.table("invoices").find("estimate", estimate["estimate_id"]) if estimate is not None else ()
+    if estimate is not None and estimate["status"] == "invoiced" and not left:
         estimate.update(status="accepted", last_modified_time=org.now())
         save(org, "estimates", estimate)
 

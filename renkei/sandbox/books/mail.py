@@ -140,7 +140,7 @@ def send(org: Organisation, kind: str, document: Record, body: dict[str, Any] | 
         "attachments": [ready["file_name"]] if attach else [],
     }
     org.mails.append(mail)
-    if org.status_of(kind, document) == "draft" and kind in _EMAILED:
+    if org.email_marks_sent and org.status_of(kind, document) == "draft" and kind in _EMAILED:
         statuses.move(org, kind, document, _EMAILED[kind])
     document.update(is_emailed=True, last_modified_time=org.now())
     save(org, kind, document)

@@ -44,7 +44,9 @@ class Organisation:
     clamping; `unique_item_names`: the organisation's preference; `payments_touch_invoices`: a payment moves the
     invoice's `last_modified_time`; `makes_unique_fields`: POST /settings/fields heeds `is_unique` (undocumented: the key
     is known from what the web client sends); `auto_numbers`: a call that brings a document's number must say so;
-    `tax_rounding`: per document or line, half up or down.
+    `tax_rounding`: per document or line, half up or down; `email_marks_sent`: an e-mailed draft is sent;
+    `decides_drafts`: a draft estimate can be accepted or declined; `invoices_close_estimates`: an invoice made of an
+    estimate makes it invoiced.
     """
 
     def __init__(self, world: World, id: str, name: str, *, default: bool) -> None:
@@ -59,6 +61,9 @@ class Organisation:
         self.unique_item_names = False
         self.auto_numbers = True
         self.tax_rounding = totals.TaxRounding()
+        self.email_marks_sent = True
+        self.decides_drafts = False
+        self.invoices_close_estimates = True
         self.payments_touch_invoices = True
         self.makes_unique_fields = True
         self.meter = Meter(world.books_plan)
@@ -376,6 +381,7 @@ def _document_entries(kind: Kind, record: Record) -> Entries:
     items = {line["item_id"] for line in lines if line.get("item_id")}
     invoices = {line["invoice_id"] for line in record.get("invoices", ()) if line.get("invoice_id")}
     ordered = {line["salesorder_item_id"] for line in lines if line.get("salesorder_item_id")}
+    estimate = record.get("estimate_id") if kind.name == "invoices" else ""
     own = [line["line_item_id"] for line in lines] if kind.name == "salesorders" else []
     return (
         ("customer", record[f"{kind.party}_id"]),
@@ -384,5 +390,6 @@ def _document_entries(kind: Kind, record: Record) -> Entries:
         *(("invoice", id) for id in sorted(invoices)),
         *(("orderline", id) for id in sorted(ordered)),
         *(("line", id) for id in own),
+        *((("estimate", estimate),) if estimate else ()),
         *_custom(record),
     )

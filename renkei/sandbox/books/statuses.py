@@ -45,6 +45,8 @@ def move(org: Organisation, kind: str, document: Record, to: str) -> None:
     """
     status = org.status_of(kind, document)
     allowed = MOVES[kind].get(to) or BY_HAND.get(kind, {})[to]
+    if kind == "estimates" and to != "sent" and org.decides_drafts:
+        allowed = ("draft", *allowed)
     if status not in allowed or (kind == "creditnotes" and to == "void" and document["invoices"]):
         raise errors.illegal_move(status, to)
     if kind == "invoices" and to == "void":

@@ -85,6 +85,17 @@ async def test_an_estimate_goes_from_draft_to_sent_to_accepted_or_declined(books
     assert (await books.refused("POST", f"{path}/void"))[0] == 404
 
 
+async def test_what_the_contract_leaves_open_about_estimates_can_be_the_other_way(books: Books) -> None:
+    org = books.world.books.main
+    org.decides_drafts, org.invoices_close_estimates, org.email_marks_sent = True, False, False
+    id = await customer(books)
+    first, second = await made(books, "estimates", customer_id=id), await made(books, "estimates", customer_id=id)
+    books.world.books.email("estimates", second["estimate_id"], ["a@kita.example"])
+    await status(books, "estimates", first, "accepted")
+    await made(books, "invoices", customer_id=id, invoiced_estimate_id=first["estimate_id"])
+    assert [(await read(books, "estimates", one))["status"] for one in (first, second)] == ["accepted", "draft"]
+
+
 async def test_a_sent_estimate_expires_by_the_calendar_and_can_still_be_accepted(books: Books) -> None:
     estimate = await made(books, "estimates", expiry_date="2026-11-02")
     await status(books, "estimates", estimate, "sent")
@@ -105,7 +116,10 @@ async def test_an_invoice_made_from_an_estimate_makes_it_invoiced_and_closed(boo
     assert (found["status"], invoice["estimate_id"]) == ("invoiced", estimate["estimate_id"])
     path = f"/estimates/{estimate['estimate_id']}"
     assert (await books.refused("PUT", path, {"notes": "late"}))[:2] == (400, 4)
+    second = await made(books, "invoices", customer_id=id, invoiced_estimate_id=estimate["estimate_id"])
     await books.done("DELETE", f"/invoices/{invoice['invoice_id']}")
+    assert (await read(books, "estimates", estimate))["status"] == "invoiced"
+    await books.done("DELETE", f"/invoices/{second['invoice_id']}")
     assert (await read(books, "estimates", estimate))["status"] == "accepted"
     foreign = {"customer_id": await customer(books, "Minami"), "line_items": [line(1)]}
     foreign["invoiced_estimate_id"] = estimate["estimate_id"]
