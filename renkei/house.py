@@ -254,6 +254,14 @@ class Desk:
     def spec(self) -> ConnectionSpec:
         return self.project.connection(self._connection)
 
+    def zone(self, connection: str) -> str | None:
+        """A connection's time zone; None where it is declared no more or cannot be read."""
+        try:
+            spec = self.project.connections.get(connection)
+        except RenkeiError:
+            return None
+        return spec.time_zone if spec else None
+
     def shown(self, connection: str, in_full: bool = False) -> Shown:
         """How records of a connection are shown to people; where the declarations cannot be read, all of them is masked."""
         personal = NOTHING

@@ -27,6 +27,7 @@ class Asked:
 
     connection: str | None = None
     as_json: bool = False
+    zone: str | None = None  # of the connection in question, once that is known
 
 
 def group(help_text: str) -> typer.Typer:
@@ -54,6 +55,11 @@ def desk() -> Iterator[Desk]:
         yield opened
 
 
+def tell_times_of(opened: Desk, connection: str) -> None:
+    """From now on, times are told as this connection's clocks show them."""
+    Asked.zone = opened.zone(connection)
+
+
 def act_of(opened: Desk, name: str | None) -> Act:
     """What a person does here, under the name that he gave or his own."""
     return opened.act(name)
@@ -74,11 +80,15 @@ def refs_of(words: Iterable[str]) -> list[Ref]:
 
 
 def local(time: str, zone: str | None = None) -> str:
-    """An ISO time as clocks in this time zone show it, or this machine's clock, with its offset."""
+    """An ISO time as clocks in this time zone show it, or in that of the connection in question, else this machine's clock."""
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    return datetime.fromisoformat(time).astimezone(ZoneInfo(zone) if zone else None).isoformat(sep=" ", timespec="seconds")
+    return (
+        datetime.fromisoformat(time)
+        .astimezone(ZoneInfo(here) if (here := zone or Asked.zone) else None)
+        .isoformat(sep=" ", timespec="seconds")
+    )
 
 
 def short(text: str, most: int = 60) -> str:

@@ -23,6 +23,7 @@ from renkei.cli.asked import (
     show,
     shown_changes,
     table,
+    tell_times_of,
 )
 
 Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
@@ -53,9 +54,10 @@ def runs_list(limit: Limit = 50) -> None:
 
     with desk() as opened:
         found = history.runs(opened.ledger, Asked.connection, limit)
+        times = [local(one["started"], opened.zone(one["connection"])) for one in found]
     rows = [
-        (local(one["started"]), one["status"], one["kind"], one["run"], one["connection"], _took(one), f"by {one['actor']}")
-        for one in found
+        (time, one["status"], one["kind"], one["run"], one["connection"], _took(one), f"by {one['actor']}")
+        for time, one in zip(times, found, strict=True)
     ]
     show({"runs": found}, table(rows) or "No run yet.")
 
@@ -71,6 +73,7 @@ def runs_show(
     with desk() as opened:
         told = history.run(opened.ledger, run, limit, Asked.connection)
         found = opened.shown(told["connection"], show_personal).run(told)
+        tell_times_of(opened, told["connection"])
     text = "\n".join(_run_lines(found))
     show(found, "\n".join([text, *masked_hint(text)]))
 
@@ -144,6 +147,7 @@ def why(
         name, seen = opened.spec.name, opened.shown(opened.spec.name)
         ref = record_of(opened.ledger, name, record, seen)
         found = opened.shown(name, show_personal).story(story(opened.ledger, name, ref))
+        tell_times_of(opened, name)
     link = found["link"]
     lines = [f"{found['record']} {found['name']}".rstrip()]
     lines.append(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from renkei.cli.asked import Actor, act_of, desk, group, local, show, table
+from renkei.cli.asked import Actor, act_of, desk, group, local, show, table, tell_times_of
 from renkei.core.commands import command
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV in UTF-8.")]
@@ -33,6 +33,7 @@ def links_list() -> None:
 
     with desk() as opened:
         found = links(opened.ledger, opened.spec.name)
+        tell_times_of(opened, opened.spec.name)
     rows = [
         (one["crm"], one["books"], one["mapping"], one["evidence"], _state(one["state"], one["dead"]), local(one["since"]))
         for one in found

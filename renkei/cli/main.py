@@ -44,7 +44,7 @@ def options(
     connection: Annotated[str | None, typer.Option(help="Name of the connection; may be left out when there is one.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print exactly one JSON object.")] = False,
 ) -> None:
-    Asked.connection, Asked.as_json = connection, as_json
+    Asked.connection, Asked.as_json, Asked.zone = connection, as_json, None
 
 
 app.command()(running.plan)

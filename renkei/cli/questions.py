@@ -7,7 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from renkei.cli.asked import Actor, Reason, ShowPersonal, act_of, desk, group, local, masked_hint, refs_of, short, show
+from renkei.cli.asked import (
+    Actor,
+    Reason,
+    ShowPersonal,
+    act_of,
+    desk,
+    group,
+    local,
+    masked_hint,
+    refs_of,
+    short,
+    show,
+    tell_times_of,
+)
 from renkei.cli.history import candidate_words
 from renkei.core.commands import command
 
@@ -43,6 +56,7 @@ def holds_list(question: Question = None, show_personal: ShowPersonal = False) -
     with desk() as opened:
         asked = questions(opened.ledger, opened.spec.name, question)
         found = opened.shown(opened.spec.name, show_personal).questions(asked)
+        tell_times_of(opened, opened.spec.name)
     text = "\n".join(_list(opened.spec.name, found, question is not None)) or "No question is open."
     show({"holds": found}, "\n".join([text, *masked_hint(text)]))
 
@@ -97,6 +111,7 @@ def quarantine_list(rule: Rule = None, show_personal: ShowPersonal = False) -> N
 
     with desk() as opened:
         found = opened.shown(opened.spec.name, show_personal).quarantine(rows(opened.ledger, opened.spec.name, rule))
+        tell_times_of(opened, opened.spec.name)
     kinds = groups(found)
     text = "\n".join(_quarantine(opened.spec.name, kinds, found, len(found) if rule or len(found) <= MANY else FEW))
     show({"groups": kinds, "rows": found}, "\n".join([text, *masked_hint(text)]) if text else "No row is quarantined or refused.")

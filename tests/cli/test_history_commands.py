@@ -80,6 +80,14 @@ def test_where_the_mappings_cannot_be_read_a_run_is_shown_and_every_value_and_na
     assert {one["label"] for one in shown} <= {"•••", ""}
 
 
+def test_times_are_told_as_the_connections_clocks_show_them_wherever_the_machine_stands(office: Office) -> None:
+    run = office.asked("runs")["runs"][0]["run"]
+    record = office.asked("links")["links"][0]["crm"]
+    for words in (("runs",), ("runs", "show", run), ("why", record), ("holds",), ("quarantine",), ("links",), ("status",)):
+        said = office.renkei(*words).out
+        assert "+09:00" in said and "+00:00" not in said, words
+
+
 def test_a_firm_is_told_by_name_and_a_person_is_not(office: Office) -> None:
     linked = [one["crm"] for one in office.asked("links")["links"]]
     firm = next(one for one in linked if one.startswith("crm:Accounts"))
