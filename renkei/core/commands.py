@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 WRITES = frozenset(  # they take --environment
-    {"apply", "deploy", "disconnect", "documents refresh", "prepare", "publish", "switch-organization", "sync"}
+    {"apply", "deploy", "disconnect", "documents email", "documents refresh", "prepare", "publish", "switch-organization", "sync"}
 )
 
 
