@@ -33,6 +33,9 @@ PRODUCTS = range(12)
 PRODUCTS_DELETED = (12,)
 PRODUCT_ONLY_CRM, ITEM_ONLY_BOOKS = (13,), (14,)
 
+# Deals of pairs, whose documents carry the deal's id: an invoice of a won one, an estimate of a lost and of an open one.
+DEALS = {0: "Closed Won", 5: "Closed Won", 10: "Closed Lost", 15: "Qualification"}
+
 _GIVEN = ("Aiko", "Haruto", "Mei", "Ren", "Sakura", "Sota", "Yui", "Daichi", "Hana", "Kaito")
 _FAMILY = ("Sato", "Suzuki", "Takahashi", "Tanaka", "Ito", "Watanabe", "Yamamoto", "Nakamura", "Kobayashi", "Kato", "Yoshida")
 
@@ -48,12 +51,14 @@ class _Years:
         self.made = list(stamps_of(world, world.clock.stamp_now(), 100))
         self.accounts: dict[int, str] = {}
         self.customers: dict[int, str] = {}
+        self.deals: dict[int, str] = {}
 
     def load(self) -> None:
         self._accounts()
         self._customers()
         self._loose()
         self._products()
+        self._deals()
         self._invoices()
 
     def _accounts(self) -> None:
@@ -148,6 +153,30 @@ class _Years:
             if n in PRODUCTS_DELETED:
                 self.world.crm.delete("Products", product)
 
+    def _deals(self) -> None:
+        """Deals, and the estimates that the integration made of those that brought no invoice."""
+        rows = [
+            {
+                "Deal_Name": f"Deal {n}", "Account_Name": {"id": self.accounts[n]}, "Stage": stage, "Amount": 10_000 + 100 * n,
+                "Closing_Date": self.made[n][1][:10], "Created_Time": self.made[n][0], "Modified_Time": self.made[n][1],
+            }
+            for n, stage in DEALS.items()
+        ]  # fmt: skip
+        self.deals = dict(zip(DEALS, self.world.crm.seed("Deals", rows), strict=True))
+        statuses = {"Closed Lost": "declined", "Qualification": "sent"}
+        estimates = [
+            {
+                "customer_id": self.customers[n], "date": self.made[n][1][:10], "total": 10_000 + 100 * n,
+                "status": statuses[stage], "created_time": self.made[n][1], **self._of_deal(n),
+            }
+            for n, stage in DEALS.items()
+            if stage in statuses
+        ]  # fmt: skip
+        self.world.books.seed("estimates", estimates)
+
+    def _of_deal(self, n: int) -> dict[str, Any]:
+        return {"zcrm_potential_id": self.deals[n], "zcrm_potential_name": f"Deal {n}"}
+
     def _invoices(self) -> None:
         """One a quarter of a year for every fifth pair, and one for each customer whose account is gone."""
         now, zone = self.world.clock.stamp_now(), self.world.zone
@@ -161,6 +190,7 @@ class _Years:
                         "customer_id": self.customers[n], "date": date.isoformat(), "total": 10_000 + 100 * n,
                         "due_date": (date + timedelta(days=30)).isoformat(), "status": "paid" if older else "sent",
                         "created_time": stamp(now - (today - date), zone),
+                        **(self._of_deal(n) if DEALS.get(n) == "Closed Won" and not older else {}),
                     }
                     for older, date in enumerate(dates)
                 ],

@@ -51,6 +51,24 @@ def test_some_stand_alone_and_nothing_carries_a_key_of_ours(company: World) -> N
     assert not any(one.get("renkei_books_id") for one in company.crm.records("Accounts").values())
 
 
+def test_documents_of_deals_carry_the_deals_id(company: World) -> None:
+    deals = company.crm.records("Deals")
+    stages = {
+        (deals[document["zcrm_potential_id"]]["Stage"], kind, document["status"])
+        for kind in ("invoices", "estimates")
+        for document in company.books.records(kind).values()
+        if document["zcrm_potential_id"]
+    }
+    assert {(stage, kind) for stage, kind, _ in stages} == {
+        ("Closed Won", "invoices"), ("Closed Lost", "estimates"), ("Qualification", "estimates"),
+    }  # fmt: skip
+    assert ("Closed Lost", "estimates", "declined") in stages
+    for document in company.books.records("invoices").values():
+        if document["zcrm_potential_id"]:
+            account = deals[document["zcrm_potential_id"]]["Account_Name"]["id"]
+            assert company.books.records("contacts")[document["customer_id"]]["zcrm_account_id"] == account
+
+
 def test_invoices_are_there_also_of_customers_whose_account_is_gone(company: World) -> None:
     owing = {one["customer_id"] for one in company.books.records("invoices").values()}
     gone = {one["contact_id"] for one in customers(company) if one.get("zcrm_account_id") not in company.crm.records("Accounts")}
