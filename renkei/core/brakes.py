@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from renkei.core.changes import EARLIER
 from renkei.core.connection import Brakes
 from renkei.core.planning import EntityPlan
 from renkei.core.records import Action
@@ -69,7 +70,7 @@ def brakes(
     changed = counted("changed_share", "update")
     if limits.changed_share is not None and len(changed) >= CHANGED_FROM and len(changed) > limits.changed_share * total:
         stop("changed_share", changed, f"at most {limits.changed_share:.0%} of {total} records change in one run")
-    gone = [verdict.record for verdict in plan.verdicts if verdict.reason in ("deleted", "unlink")]
+    gone = [verdict.record for verdict in plan.verdicts if verdict.reason in ("deleted", "unlink", EARLIER)]
     if limits.removed_share is not None and len(gone) >= REMOVED_FROM and len(gone) > limits.removed_share * total:
         stop("removed_share", gone, f"at most {limits.removed_share:.0%} of {total} records vanish between two runs")
     bad = [verdict.record for verdict in plan.verdicts if verdict.outcome == "quarantined"]

@@ -765,6 +765,7 @@ class EntityPlan:
     details: int = 0  # detail reads that the plan needed
     unaside: tuple[Ref, ...] = ()  # records that are set aside no longer
     facts: Mapping[str, Any] = field(default_factory=dict)  # sizes and sums for the brakes, the tie-out
+    meaning: tuple[str, ...] = ()  # what a changed configuration means for this entity
 
     def fingerprint_part(self) -> Any:
         """What makes a plan this plan: its actions and holds, not when it was made."""

@@ -351,6 +351,9 @@ class Ledger(TokenStore, CallStore, Protocol):
 
     def unsealed_runs(self, connection: str) -> list[Run]: ...
 
+    def configuration_spans(self, connection: str) -> list[tuple[str, datetime, datetime]]:
+        """(configuration, begin of its first sealed run that wrote, end of its last), by their begin."""
+
     def add_stage(self, row: StageRow) -> None: ...
 
     def stages(self, run: str) -> list[StageRow]: ...

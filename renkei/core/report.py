@@ -17,6 +17,7 @@ def run_lines(report: Mapping[str, Any]) -> list[str]:
     """A run: status, counts an entity, calls, what stopped it and the command that releases it, what else there is to say."""
     lines = [f"{report['status']}: run {report['run']}, {report['seconds']:.1f} s"]
     for entity, part in report["entities"].items():
+        lines += meaning_lines(entity, part)
         words = ", ".join(f"{count} {word}" for word, count in part["outcomes"].items() if count)
         seen = part["extracted"]
         lines.append(f"  {entity}: {seen['crm']} CRM and {seen['books']} Books rows: {words or 'nothing'}")
@@ -31,6 +32,12 @@ def run_lines(report: Mapping[str, Any]) -> list[str]:
     if report["status"] == "red":
         lines.append(f"  What failed: {command(report['connection'], 'runs show ' + report['run'])}")
     return lines
+
+
+def meaning_lines(entity: str, part: Mapping[str, Any]) -> list[str]:
+    """What a changed configuration means for an entity."""
+    told = part.get("meaning") or []
+    return [f"What changed for {entity}:", *(f"  {line}" for line in told)] if told else []
 
 
 def tie_out_lines(tied: Mapping[str, Any] | None) -> list[str]:
@@ -92,7 +99,7 @@ def release_command(report: Mapping[str, Any]) -> str:
 
 def plan_summary(report: Mapping[str, Any]) -> list[str]:
     """A plan in a few lines: rows, what would be written by kind, questions, how to read all of it and how to apply it."""
-    lines = []
+    lines = [line for entity, part in report["entities"].items() for line in meaning_lines(entity, part)]
     for entity, part in report["entities"].items():
         lines.append(_seen_line(entity, part))
         kinds = Counter((one["verb"], SYSTEMS[one["side"]]) for one in part["actions"])
@@ -116,7 +123,7 @@ def apply_line(report: Mapping[str, Any]) -> str:
 
 def plan_lines(report: Mapping[str, Any]) -> list[str]:
     """A plan: every action field by field with its reason, every question, the calls to expect, how to apply it."""
-    lines = []
+    lines = [line for entity, part in report["entities"].items() for line in meaning_lines(entity, part)]
     for entity, part in report["entities"].items():
         lines.append(_seen_line(entity, part))
         for action in part["actions"]:

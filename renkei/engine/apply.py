@@ -109,6 +109,7 @@ def _moved_on(rooms: Rooms, plan: EntityPlan) -> set[str]:
     ledger, name = rooms.ledger, rooms.spec.name
     hashes = {verdict.record: verdict.hash for verdict in plan.verdicts if verdict.hash}
     linked = {ref for one in plan.agreements if not one.evidence for ref in (one.crm_ref, one.books_ref)}
+    linked |= {ref for one in plan.actions if one.verb == "remove" and one.link for ref in _rests_on(one.source, one.target)}
     by_list: dict[tuple[Side, str], set[str]] = {}
     for action in plan.actions:
         for ref in _rests_on(action.source, action.target):

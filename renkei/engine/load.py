@@ -26,12 +26,14 @@ CHECK_AGAIN = 600.0  # seconds after which a long load looks once more for recor
 UNSEEN = "unseen"  # the hash of a mirror whose record no read has shown yet: that of no row
 CRM_BATCH = 100  # crm-v8.md section 5.1
 OUTCOME_OF = {"create": "created", "link": "linked", "remove": "removed"}
+HAS_TRANSACTIONS = ("36", "1004")  # Books' codes for a record that others depend on (books-v3.md sections 3 and 6.4)
+GONE = "1002"
 BOOKS_AT_ONCE = 20  # journalled together; the client itself bounds what is in flight
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How an action ended. `outcome`: "" (done), refused, blocked or failed."""
+    """How an action ended. `outcome`: "" (done; a `reason` then says how otherwise than planned), refused, blocked or failed."""
 
     outcome: str
     reason: str
@@ -294,6 +296,8 @@ async def _books(rooms: Rooms, action: Action, payload: Row) -> Answer:
             return answer if switched.ok else switched
         return answer
     assert action.target is not None
+    if action.verb == "remove":
+        return await _remove_customer(rooms, action.target)
     rest, person = take_person(body)
     answer = Answer(True, action.target.id)
     if person is not None and "contact_person_id" in person:
@@ -306,6 +310,17 @@ async def _books(rooms: Rooms, action: Action, payload: Row) -> Answer:
         switched = await rooms.books.set_active(action.module, action.target.id, bool(payload[ACTIVE]))
         answer = answer if switched.ok and answer.record else switched
     return replace(answer, id=action.target.id) if answer.ok else answer
+
+
+async def _remove_customer(rooms: Rooms, customer: Ref) -> Answer:
+    """Delete a customer; one that has transactions cannot be deleted and is made inactive, as the answer's record says."""
+    answer = await rooms.books.delete("contacts", customer.id)
+    if answer.ok or answer.code == GONE:
+        return Answer(True, customer.id)
+    if answer.code not in HAS_TRANSACTIONS:
+        return answer
+    answer = await rooms.books.set_active("contacts", customer.id, False)
+    return Answer(True, customer.id, record={"status": "inactive"}) if answer.ok else answer
 
 
 def _outward_key(rooms: Rooms, action: Action) -> str:
@@ -341,23 +356,40 @@ def _refuse(loading: Loading, entries: Entries, action: Action, intent: str, pay
 def _confirm(loading: Loading, entries: Entries, action: Action, intent: str, payload: Row, answer: Answer) -> None:
     """Answer, link, base and evidence of one action that was done; `intent` is "" where no call was needed."""
     created = str(answer.id or "") if action.verb == "create" else ""
-    loading.results[action.key] = Result("", "", created)
+    is_kept = action.side == "books" and action.verb == "remove" and (answer.record or {}).get("status") == "inactive"
+    reason = f"{action.reason}: made inactive, it has transactions" if is_kept else ""
+    loading.results[action.key] = Result("", reason, created)
     if intent:
         entries.intents.setdefault("confirmed", {})[intent] = {"id": answer.id}
     written = Ref(action.side, action.module, created) if created else action.target
     if action.aside and written is not None:
         entries.asides.append((written, action.reason, ""))
+    elif action.verb == "remove" and action.link:
+        if not is_kept:
+            _end_pair(loading, entries, action)
     elif action.link:
         _settle_pair(loading, entries, action, payload, answer, created)
     # of an individual whose person alone was written, the answer shows that person, not the customer
     if action.side == "books" and written is not None and answer.record and "contact_persons" in answer.record:
         loading.work.written[written.id] = answer.record
-    if action.verb == "remove" and action.target is not None:
+    if action.verb == "remove" and action.target is not None and not is_kept:
         entries.gone.append(action.target)
     elif action.entity in PUBLISHED and written is not None:
         loading.work.sent[written.id] = payload
     outcome = OUTCOME_OF.get(action.verb, "updated")
-    entries.evidence.append(_evidence(loading, action, outcome, action.reason, payload, {"id": answer.id}, answer.id))
+    said = reason or action.reason
+    entries.evidence.append(_evidence(loading, action, outcome, said, payload, {"id": answer.id}, answer.id))
+
+
+def _end_pair(loading: Loading, entries: Entries, action: Action) -> None:
+    """A customer that was removed in Books takes its link with it, and its persons' links."""
+    assert action.target is not None
+    ledger, name = loading.rooms.ledger, loading.rooms.spec.name
+    found = ledger.by_keys(name, "books", "contact_persons", [("parent", action.target.id)])
+    persons = sorted({one for ids in found.values() for one in ids})
+    links = [ledger.link_of(name, action.target), *ledger.links(name, "books", "contact_persons", persons).values()]
+    entries.links += [replace(link, state="ended", dead="books") for link in links if link is not None]
+    entries.gone += [Ref("books", "contact_persons", one) for one in persons]
 
 
 def _settle_pair(loading: Loading, entries: Entries, action: Action, payload: Row, answer: Answer, created: str) -> None:

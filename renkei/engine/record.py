@@ -71,6 +71,7 @@ async def record(
     done = [action for action in plan.actions if action.payload and results.get(action.key, Result("failed", "")).outcome == ""]
     writes = {side: sum(1 for action in done if action.side == side) for side in ("crm", "books")}
     return {
+        **({"meaning": list(plan.meaning)} if plan.meaning else {}),
         "extracted": {"crm": plan.extracted[0], "books": plan.extracted[1]},
         "outcomes": {word: counts[word] for word in reversed(OUTCOMES)},
         "writes": writes,
@@ -83,6 +84,8 @@ def _final(verdict: Verdict, results: Mapping[str, Result]) -> tuple[str, str]:
     outcome, reason = verdict.outcome, verdict.reason
     for key in verdict.actions:
         result = results.get(key, Result("blocked", "not_reached"))
+        if not result.outcome and result.reason:
+            reason = result.reason
         if result.outcome and WORST[result.outcome] < WORST[outcome]:
             outcome, reason = result.outcome, result.reason
     return outcome, reason

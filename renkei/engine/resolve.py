@@ -28,6 +28,7 @@ from renkei.core.planning import (
 from renkei.core.records import Hold, Link, Mirror, MirrorRow, QuarantineRow, Row
 from renkei.core.values import MISSING, Ref, Side, content_hash, row_digest
 from renkei.engine import native
+from renkei.engine.changes import plan_earlier
 from renkei.engine.document_rows import resolve_documents
 from renkei.engine.extract import keys_by_row, mark_gone, stamp_of
 from renkei.engine.match import Meetings, decisions_of, match
@@ -73,6 +74,7 @@ async def resolve(rooms: Rooms, request: Request, world: World, work: EntityWork
     if work.persons is not None:
         _plan_persons(rooms, world, work, draft, rules)
     _plan_unsynced(work, draft)
+    plan_earlier(rooms, work, draft, run)
     _plan_quarantined(work, draft)
     work.plan = freeze_entity(work, draft)
 

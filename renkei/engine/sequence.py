@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from renkei.core.stored import content_of
 from renkei.core.values import Ref, Side, plain
 from renkei.engine import gap
 from renkei.engine.acts import note_typist
+from renkei.engine.changes import what_it_means
 from renkei.engine.environment import require_named
 from renkei.engine.extract import extract
 from renkei.engine.load import Result, load
@@ -90,6 +91,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     file: Path | None = None
     environment: str | None = None
+    full: bool = False  # every synced entity was compared whole
 
     @property
     def exit_code(self) -> int:
@@ -99,6 +101,7 @@ class Report:
         """The shape of design.md section 3."""
         return {
             "run": self.run, "connection": self.connection, "environment": self.environment, "status": self.status,
+            "full": self.full,
             "entities": self.entities,
             "calls": self.calls, "seconds": round(self.seconds, 3),
             "brakes": [plain(asdict(one)) for one in self.brakes],
@@ -207,6 +210,8 @@ async def _decide(
     work.notes += [f"{entity}: full compare, because {ANEW[word]}" for word in sorted(anew) if not request.full]
     try:
         await _through(rooms, request, stages, world, work, run)
+        if stale and work.plan is not None and not request.only:
+            work.plan = replace(work.plan, meaning=what_it_means(rooms, work, work.plan))
     except BudgetSpent as spent:  # another day's calls read it; what was read of it stays in the mirrors
         work.plan, work.budget_ended = None, True
         work.notes.append(f"{entity}: left for another day: {spent.what}")
@@ -234,6 +239,8 @@ async def act(
     run, ledger, name = report.run, rooms.ledger, rooms.spec.name
     shown = shown_of(rooms)
     report.plans = [work.plan for work in works if work.plan is not None]
+    synced = {plan.entity: plan.full for plan in report.plans if plan.entity in SYNCED}
+    report.full = synced.keys() == set(SYNCED) and all(synced.values())
     report.notes += [*gap.notes(ledger, name, run, report.plans), *(line for work in works for line in work.notes)]
     approved = ledger.approved_keys(name, rooms.clock.now())
     report.brakes = [one for work in works for one in _brakes(rooms, work, approved, shown) if one.brake not in request.release]
@@ -316,6 +323,7 @@ def planned(plan: EntityPlan, shown: Shown, known: Sequence[Mapping[Ref, Known]]
     shown.learn((ref for action in plan.actions for ref in (action.source, action.target) if ref is not None), known)
     shown.learn((hold.record for hold in plan.holds), known)
     return {
+        "meaning": list(plan.meaning),
         "extracted": {"crm": plan.extracted[0], "books": plan.extracted[1]},
         "outcomes": outcomes,
         "actions": [

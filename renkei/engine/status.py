@@ -54,7 +54,7 @@ def status(ledger: Ledger, spec: ConnectionSpec, now: datetime) -> dict[str, Any
         },
         "organization": {"declared": spec.organization, "former": former and former[0]},
         "last": _run(next(iter(ended), None)),
-        "last_full": _run(next((one for one in ended if one.full), None)),
+        "last_full": _run(next((one for one in ended if one.full or _compared_whole(one)), None)),
         "next": {
             name: None if former or (state and state.state != "active") else next_time(cron, spec.time_zone, now)
             for name, cron in (("hourly", spec.hourly), ("nightly", spec.nightly))
@@ -144,6 +144,11 @@ def _backlog(counts: list[tuple[Any, str, str, str, int]], calls: Mapping[str, A
         days = -(-max(0, rows - left) // cap)
         done = (datetime.fromisoformat(calls["day"]) + timedelta(days=days)).date().isoformat()
     return {"rows": rows, "calls": rows, "done": done}
+
+
+def _compared_whole(one: Run) -> bool:
+    """A run that compared everything without having been asked to, such as the first."""
+    return bool(one.totals.get("full")) and one.status in ("green", "amber")
 
 
 def _compared(one: Run) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from renkei.core.errors import AnotherRun
 from renkei.core.ports import StageRow
@@ -99,6 +99,15 @@ class Runs(Database):
     def run(self, run: str) -> Run | None:
         row = self._one(select(runs).where(runs.c.id == run))
         return None if row is None else _run(row)
+
+    def configuration_spans(self, connection: str) -> list[tuple[str, datetime, datetime]]:
+        """(configuration, begin of its first sealed run that wrote, end of its last), by their begin."""
+        begin = func.min(runs.c.started)
+        statement = select(runs.c.configuration, begin, func.max(runs.c.ended)).where(
+            runs.c.connection == connection, runs.c.kind.in_(("sync", "apply")), runs.c.ended.is_not(None)
+        )
+        rows = self._read(statement.group_by(runs.c.configuration).order_by(begin))
+        return [(row[0], moment(row[1]), moment(row[2])) for row in rows]
 
     def unsealed_runs(self, connection: str) -> list[Run]:
         """Runs that were never closed, oldest first: at work, or dead."""

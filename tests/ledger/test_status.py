@@ -30,6 +30,13 @@ def ran(ledger: SqlLedger, run: str, status: str, at: int = 0, *, kind: str = "s
     ledger.seal_run(run, status, totals, started + MINUTE)
 
 
+def ran_whole(ledger: SqlLedger, run: str, status: str, at: int) -> None:
+    """A run that was not asked for a full compare and made one."""
+    started = NOW + at * MINUTE
+    ledger.begin_run(Run(run, "acme", "sync", "hourly", "schedule", started, False, "c0ffee", "0.1.0"))
+    ledger.seal_run(run, status, {"full": True}, started + MINUTE)
+
+
 def left(ledger: SqlLedger, ref: Ref, outcome: str, reason: str) -> None:
     ledger.put_mirrors("acme", ref.side, ref.module, [a_mirror(ref.id)], NOW)
     ledger.settle("acme", [Settled(ref, f"hash-{ref.id}-1", outcome, reason)])
@@ -62,6 +69,14 @@ def test_the_last_run_is_the_newest_batch_that_ended_not_a_plan_nor_an_act_nor_a
         "started": "2026-11-24T02:05:00+00:00", "ended": "2026-11-24T02:06:00+00:00", "notes": [],
     }  # fmt: skip
     assert found["last_full"]["run"] == "R1"
+
+
+def test_a_first_run_that_compared_everything_is_a_full_compare(ledger: SqlLedger) -> None:
+    ran_whole(ledger, "R1", "amber", 0)
+    ran_whole(ledger, "R2", "red", 5)
+    ran_whole(ledger, "R3", "held", 10)
+    ran(ledger, "R4", "green", 15)
+    assert told(ledger)["last_full"]["run"] == "R1"
 
 
 def test_a_run_at_work_and_a_crashed_one_are_told_apart_by_the_lock(ledger: SqlLedger) -> None:
