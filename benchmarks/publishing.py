@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 
 from renkei.core.connection import Brakes, EntitySettings
+from renkei.core.values import Ref
 from renkei.engine.sequence import Report, run_sequence
 from renkei.engine.work import Request
 from renkei.house import Settings, load_project, open_house, with_hosts
@@ -146,12 +147,13 @@ def main() -> None:
         spec = dataclasses.replace(spec, brakes=OFF, customers=EntitySettings(modules="accounts"))
         project = project.with_connection(spec)
         published = ("documents", "summaries")
-        moved = 0
+        account, moved = Ref("crm", "Accounts", next(iter(world.crm.records("Accounts")))), 0
         steps: list[tuple[str, dict[str, Any], bool]] = [
             ("first sync", {"full": True}, False), ("first hour", {}, False),
             ("publish, nothing changed", {"full": True, "entities": published, "kind": "publish"}, True),
             ("hourly, nothing changed", {}, True),
             ("hourly, a month's changes", {}, False), ("nightly after it", {"full": True}, False),
+            ("one account refreshed", {"only": (account,)}, False),
         ]  # fmt: skip
         wrong = []
         for title, request, quiet in steps:

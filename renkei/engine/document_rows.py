@@ -177,12 +177,15 @@ def _withdraw_rest(
 def _say_documents(
     rooms: Rooms, work: EntityWork, draft: Draft, places: Customers, done: Mapping[Ref, tuple[str, ...]], broken: Findings
 ) -> None:
-    """A document takes the word of what becomes of its row; one whose row goes, however long unchanged itself."""
-    moved = {ref for ref, keys in done.items() if any(draft.actions[key].verb == "remove" for key in keys)} - work.known.keys()
+    """A document takes the word of what becomes of its row, however long it has not changed itself."""
+    moved = {ref for ref, keys in done.items() if keys} - work.known.keys()
     settled: list[Known] = []
     for kind in sorted({ref.module for ref in moved}):
         mirrors = rooms.ledger.mirrors(rooms.spec.name, "books", kind, [ref.id for ref in moved if ref.module == kind])
-        settled += [Known(one.ref, one.hash, one.stamp, one.row, {}, one.ref.id, extracted=False) for one in mirrors.values()]
+        settled += [
+            Known(one.ref, one.hash, one.stamp, one.row, {}, one.ref.id, deleted=one.deleted_at is not None, extracted=False)
+            for one in mirrors.values()
+        ]
     for known in (*work.known.values(), *settled):
         ref = known.ref
         if ref.side != "books" or ref in work.quarantine:

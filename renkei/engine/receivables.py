@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any
 
 from renkei.core import published, summaries
+from renkei.core.personal import MASK
 from renkei.core.planning import Draft, EntityPlan
 from renkei.core.records import Action, Change, DocumentRow, Link, Mirror
 from renkei.core.summaries import STEPS, Tally
@@ -217,7 +218,7 @@ def _plan_new(rooms: Rooms, draft: Draft, one: _Holder, currency: str, values: M
         payload[spec.key] = {"$created": made_by, "before": before, "after": f":{currency}"}
     else:
         payload[spec.key] = summaries.row_key(rooms.spec.name, crm, currency)
-    shown = {name: value for name, value in values.items() if name != "as_of" and value is not None}
+    shown = {name: _shown_value(crm, name, value) for name, value in values.items() if name != "as_of" and value is not None}
     draft.act(
         Action(
             key=f"summaries|create|crm|{spec.receivables}|{one.name}:{currency}", entity="summaries", mapping="summaries",
@@ -228,14 +229,22 @@ def _plan_new(rooms: Rooms, draft: Draft, one: _Holder, currency: str, values: M
     )  # fmt: skip
 
 
+def _shown_value(crm: Ref | None, name: str, value: Any) -> Any:
+    """A value as a plan shows it: a row of a contact bears a person's name."""
+    return MASK if name == "name" and crm is not None and crm.module == "Contacts" else value
+
+
 def _plan_update(
     rooms: Rooms, work: EntityWork, draft: Draft, one: _Holder, mirror: Mirror, values: Mapping[str, Any], changed: list[str]
 ) -> None:
     spec = rooms.summaries
     api = dict(spec.receivable_fields)
+    crm = one.place.crm
     payload = {**published.payload(spec.receivable_fields, {name: values[name] for name in changed}), api["as_of"]: AS_OF}
+    before = {name: published.read(name, mirror.row.get(api[name])) for name in changed}
     changes = tuple(
-        Change(name, "crm", published.read(name, mirror.row.get(api[name])), values[name], "figures") for name in sorted(changed)
+        Change(name, "crm", _shown_value(crm, name, before[name]), _shown_value(crm, name, values[name]), "figures")
+        for name in sorted(changed)
     )
     key = draft.act(
         Action(

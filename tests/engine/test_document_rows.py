@@ -198,6 +198,20 @@ async def test_a_document_of_a_held_customer_takes_its_word_and_appears_once_the
     company.decide(company.ledger.open_holds("demo")[0].id, f"link books:contacts:{customer}")
     assert (await company.sync(full=False)).status == "green"
     assert set(rows(company)) == {f"demo:estimates:{one}"}
+    assert company.outcome(Ref("books", "estimates", one)) == ("created", "published")
+
+
+async def test_a_document_of_a_customer_who_was_passed_over_takes_its_row_s_word_once_he_is_linked(company: Company) -> None:
+    company.choose(duplicates="skip")
+    account, customer = linked_pair(company, "Kita Ltd")
+    one = invoice(company, customer)
+    assert (await company.sync()).status == "green" and not rows(company)
+    assert company.outcome(Ref("books", "invoices", one))[0] == "skipped"
+    company.choose(duplicates="link")
+    company.world.clock.advance(600)
+    report = await company.sync(full=False)
+    assert company.outcome(Ref("books", "invoices", one)) == ("created", "published")
+    assert rows(company)[f"demo:invoices:{one}"]["Account"]["id"] == account and documents(report)["extracted"]["books"] == 1
 
 
 async def test_a_customer_made_in_this_run_has_its_documents_in_this_run(company: Company) -> None:
@@ -216,6 +230,8 @@ async def test_a_customer_who_is_a_contact_has_rows_of_his_own(company: Company)
                                   customer_sub_type="individual", contact_persons=[{"first_name": "Aiko", "last_name": "Mori",
                                   "email": "aiko@kita.example", "is_primary_contact": True}])  # fmt: skip
     one = invoice(company, customer)
+    plan = await company.sync(plan_only=True)
+    assert "Aiko" not in str([part["actions"] for name, part in plan.entities.items() if name != "customers"])
     await company.sync()
     row = rows(company)[f"demo:invoices:{one}"]
     assert row["Contact"]["id"] == person and row.get("Account") is None
