@@ -92,6 +92,7 @@ class Report:
     file: Path | None = None
     environment: str | None = None
     full: bool = False  # every synced entity was compared whole
+    only: tuple[Ref, ...] = ()  # the single records that it was about
 
     @property
     def exit_code(self) -> int:
@@ -101,7 +102,7 @@ class Report:
         """The shape of design.md section 3."""
         return {
             "run": self.run, "connection": self.connection, "environment": self.environment, "status": self.status,
-            "full": self.full,
+            "full": self.full, "only": [str(ref) for ref in self.only],
             "entities": self.entities,
             "calls": self.calls, "seconds": round(self.seconds, 3),
             "brakes": [plain(asdict(one)) for one in self.brakes],
@@ -119,6 +120,7 @@ async def run_sequence(rooms: Rooms, request: Request, stages: Stages = ENGINE) 
         )
 
     async def body(report: Report, run: str) -> None:
+        report.only = request.only
         if not request.only:
             await stages.recover(rooms, request, run)
         world = await stages.survey(rooms, request, run)

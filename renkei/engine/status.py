@@ -15,6 +15,7 @@ from renkei.core.ports import Ledger
 from renkei.core.records import OPEN_OUTCOMES, Run
 from renkei.core.values import time_text
 from renkei.engine.standing import former_organization
+from renkei.engine.work import PUBLISHED
 
 BATCHES = frozenset({"sync", "apply", "publish"})
 LEFT = ("budget", "native_pair_unread")  # reasons of rows that the day's calls left
@@ -152,5 +153,6 @@ def _compared_whole(one: Run) -> bool:
 
 
 def _compared(one: Run) -> bool:
-    """A run that ended after it compared published figures with Books' own."""
-    return "summaries" in one.totals.get("entities", {}) and one.status in ("green", "amber")
+    """A batch that ended after it compared what is published with Books' own."""
+    published = set(PUBLISHED) & set(one.totals.get("entities", {}))
+    return bool(published) and not one.totals.get("only") and one.status in ("green", "amber")

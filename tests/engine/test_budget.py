@@ -53,3 +53,25 @@ async def test_rows_that_the_budget_left_say_so_and_stay_open(company: Company) 
     waiting = [why for outcome, why in words if outcome in OPEN_OUTCOMES]
     assert waiting and set(waiting) == {"budget"}
     assert len(company.ledger.open_ids("demo", "crm", "Accounts")) >= len(waiting) // 2
+
+
+async def test_documents_that_the_day_s_calls_did_not_reach_are_published_by_a_later_day_and_figures_with_them(
+    company: Company,
+) -> None:
+    company.spec = dataclasses.replace(company.spec, budget=Budget(books_per_minute=None))
+    await company.sync()
+    customer = next(link.books.id for link in company.ledger.all_links("demo") if link.mapping == "accounts")
+    line = {"name": "Chair", "rate": 100, "quantity": 1}
+    rows = [{"customer_id": customer, "date": "2026-10-20", "status": "sent", "line_items": [line]} for _ in range(450)]
+    company.world.books.seed("invoices", rows)
+    company.world.clock.advance(86400)
+    cap = Budget(books_per_minute=None, books_per_day=6, keep_for_people=0)  # the second page of invoices is one too many
+    company.spec = dataclasses.replace(company.spec, budget=cap)
+    short = await company.sync()
+    assert short.status == "amber" and not {"documents", "summaries"} & set(short.entities)
+    assert not company.crm("Renkei_Documents") and not company.crm("Renkei_Receivables")
+    company.world.clock.advance(86400)
+    company.spec = dataclasses.replace(company.spec, budget=Budget(books_per_minute=None))
+    assert (await company.sync(full=False)).status == "green"
+    assert len(company.crm("Renkei_Documents")) == 450
+    assert [row["Invoiced"] for row in company.crm("Renkei_Receivables").values()] == [45_000]

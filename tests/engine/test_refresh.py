@@ -13,6 +13,7 @@ from test_document_rows import RECEIVABLES, document, documents, invoice, linked
 from renkei.core.errors import AskedWrongly
 from renkei.core.values import Ref
 from renkei.engine.sequence import Report
+from renkei.engine.status import status
 
 
 @pytest.fixture
@@ -51,8 +52,10 @@ async def test_an_account_s_new_payment_and_new_estimate_are_shown_at_once(compa
     assert found[f"demo:invoices:{strange}"]["Due_Date"] == "2026-11-19"  # another record waits for the next batch
     assert lists_read(company) == 3  # one list of each kind, of this customer alone
     assert documents(report)["tie_out"]["unexplained"] == []
+    compared = status(company.ledger, company.spec, company.clock.now())["compared"]
     await company.sync(full=False)
     assert rows(company)[f"demo:invoices:{strange}"]["Due_Date"] == "2027-01-01"
+    assert compared < status(company.ledger, company.spec, company.clock.now())["compared"]  # one record's run compared no more
     await company.quiet()
 
 
