@@ -23,6 +23,8 @@ As = Annotated[
 Record = Annotated[str, typer.Argument(help="crm:Accounts:ID, crm:Contacts:ID or crm:Deals:ID.")]
 Document = Annotated[str, typer.Argument(help="books:invoices:ID, books:estimates:ID …")]
 
+Deal = Annotated[str, typer.Argument(help="crm:Deals:ID.")]
+
 
 def register(app: typer.Typer) -> None:
     documents = group("Estimates, sales orders, invoices and purchase orders, for CRM users.")
@@ -30,6 +32,8 @@ def register(app: typer.Typer) -> None:
     documents.command("show")(show_)
     documents.command("summary")(summary)
     documents.command("refresh")(refresh)
+    documents.command("attach")(attach)
+    documents.command("detach")(detach)
     documents.command("pdf")(pdf)
     documents.command("email")(email)
     app.add_typer(documents, name="documents", no_args_is_help=True)
@@ -105,6 +109,24 @@ def refresh(
     (ref,) = refs_of([record])
     found = visit("refresh", acting, lambda user: refresh_it(user, ref, environment or ""))
     show(found, f"{found['record']} was read again in {found['seconds']:.1f} s: {found['status']} (run {found['run']})")
+
+
+def attach(document: Document, deal: Deal, acting: As, environment: Environment = None) -> None:
+    """Join an existing document to a deal; its row in the CRM and the deal's figures follow at once."""
+    from renkei.engine.attachments import attach as attach_it
+
+    (ref,), (its,) = refs_of([document]), refs_of([deal])
+    found = visit("attach", acting, lambda user: attach_it(user, ref, its, environment or ""))
+    show(found, f"{found['record']} belongs to {found['deal']} now: {found['status']} (run {found['run']})")
+
+
+def detach(document: Document, deal: Deal, acting: As, environment: Environment = None) -> None:
+    """Take a document out of a deal, whatever its own fields say."""
+    from renkei.engine.attachments import detach as detach_it
+
+    (ref,), (its,) = refs_of([document]), refs_of([deal])
+    found = visit("detach", acting, lambda user: detach_it(user, ref, its, environment or ""))
+    show(found, f"{found['record']} belongs to {found['deal']} no more: {found['status']} (run {found['run']})")
 
 
 def pdf(document: Document, acting: As) -> None:

@@ -96,6 +96,8 @@ REASONS: Mapping[str, Both] = {
         "purchase orders are always read from Books on the spot; there is nothing to refresh",
         "発注書は常に Books から直接読み込みます。更新の必要はありません",
     ),
+    "no_deal": ("{record} is no deal of the CRM", "{record} は CRM の商談ではありません"),
+    "not_attached": ("{record} does not belong to {deal}", "{record} は {deal} に属していません"),
     "not_a_party": (
         "{record} is neither an account, a contact or a deal of the CRM nor a customer of Books",
         "{record} は CRM の取引先・連絡先・商談でも、Books の顧客でもありません",

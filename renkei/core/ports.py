@@ -605,6 +605,12 @@ class Ledger(TokenStore, CallStore, Protocol):
     ) -> Iterator[list[DocumentRow]]:
         """In chunks, ordered by customer and id. `by` with `values`: those of these customers, ids, deals or days due (ISO)."""
 
+    def attach(self, connection: str, module: str, document: str, deal: str, run: str) -> None:
+        """A person says that the document belongs to this deal; "": to none."""
+
+    def attachments(self, connection: str, module: str, ids: Iterable[str]) -> dict[str, str]:
+        """Document → deal, or "" for none, of those of which a person said it."""
+
     def documents_of_deals(self, connection: str, module: str, deals: Iterable[str] | None = None) -> Iterator[list[DocumentRow]]:
         """In chunks, ordered by deal and id; those without a deal are left out. None: of all deals."""
 

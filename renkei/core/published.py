@@ -53,8 +53,11 @@ def parts_of(module: str, row: Row, books_key: str) -> list[Any]:
     return [*(row.get(name) for name in (*_PARTS, kind.number, kind.due)), None if key is MISSING else key]
 
 
-def document_of(module: str, row: Row, books_key: str) -> DocumentRow:
-    """A list row in types. ValueError or KeyError for a row that the arrival suite would have stopped."""
+def document_of(module: str, row: Row, books_key: str, attached: str | None = None) -> DocumentRow:
+    """A list row in types. `attached`: as of `deal_of`.
+
+    raises  ValueError or KeyError for a row that the arrival suite would have stopped
+    """
     kind, stamp = KINDS[module], row.get("last_modified_time")
     return DocumentRow(
         module=module,
@@ -69,16 +72,18 @@ def document_of(module: str, row: Row, books_key: str) -> DocumentRow:
         balance=Decimal(str(row["balance"])) if module == "invoices" else Decimal(0),
         last_payment=_day(row.get("last_payment_date")),
         stamp=parse_time(str(stamp)) if stamp else None,
-        deal=deal_of(row, books_key),
+        deal=deal_of(row, books_key, attached),
     )
 
 
-def deal_of(row: Row, books_key: str, attached: str = "") -> str:
-    """The id of the CRM deal that a document belongs to, or "": by a person's attachment, by our key field
-    (`crm:Deals:ID`), or by the field of Zoho's built-in integration, in that order."""
+def deal_of(row: Row, books_key: str, attached: str | None = None) -> str:
+    """The id of the CRM deal that a document belongs to, or "": by what a person said (`attached`; "" for none, None where
+    nobody said anything), by our key field (`crm:Deals:ID`), or by the field of Zoho's built-in integration, in that order."""
+    if attached is not None:
+        return attached
     key = get_path(row, books_key)
     ours = key.removeprefix("crm:Deals:") if isinstance(key, str) and key.startswith("crm:Deals:") else ""
-    found = (attached, ours, str(row.get("zcrm_potential_id") or ""))
+    found = (ours, str(row.get("zcrm_potential_id") or ""))
     return next((one for one in found if one.isascii() and one.isdigit()), "")
 
 

@@ -90,6 +90,8 @@ NEEDS: Mapping[str, tuple[Right, ...]] = {
     "documents show": READ,
     "documents summary": READ,
     "documents refresh": RUN,
+    "documents attach": RUN,
+    "documents detach": RUN,
     "documents pdf": READ,
     "documents email": READ,
     "documents email --send": RUN,

@@ -20,7 +20,7 @@ from renkei.core.rights import BOOKS_ONLY, KINDS, MODULES, RECEIVABLES, Document
 from renkei.core.values import Ref, plain, time_text
 from renkei.engine.acts import Act
 from renkei.engine.crm_user import CrmUser
-from renkei.engine.publish import today_of
+from renkei.engine.publish import documents_in, today_of
 from renkei.engine.sequence import Report, run_sequence
 from renkei.engine.work import PUBLISHED, Request, Rooms, account_of, documents_read, published_modules, published_of
 
@@ -200,7 +200,7 @@ async def _live(rooms: Rooms, module: str, party: Party | None, search: Search) 
         rows = await rooms.books.documents_of(module, "customer_id", party.customer)
     else:
         rows = []
-    return [published.document_of(module, row, rooms.spec.books_key) for row in rows]
+    return list(documents_in(rooms, module, rows))
 
 
 def _filters(search: Search) -> dict[str, str]:
@@ -242,7 +242,9 @@ async def show_document(user: CrmUser, ref: Ref) -> dict[str, Any]:
 
 def typed(rooms: Rooms, module: str, row: Row) -> DocumentRow:
     """A row or detail of any kind of document in types."""
-    return purchase_order(row) if module == "purchaseorders" else published.document_of(module, row, rooms.spec.books_key)
+    if module == "purchaseorders":
+        return purchase_order(row)
+    return next(documents_in(rooms, module, [row]))
 
 
 async def detail_of(user: CrmUser, ref: Ref, act: DocumentAct) -> tuple[str, Row]:

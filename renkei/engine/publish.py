@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from renkei.core import published
 from renkei.core.planning import Draft, EntityPlan, Known
-from renkei.core.published import document_of
+from renkei.core.published import KINDS, document_of
 from renkei.core.records import Action, DocumentRow, Link, Mirror, QuarantineRow, Row
 from renkei.core.values import Ref
 from renkei.engine.work import EntityWork, Rooms, documents_read, fields_of
@@ -165,6 +165,7 @@ def keep_documents(rooms: Rooms, work: EntityWork) -> Touched:
         for chunk in ledger.documents(name, module, "id", seen):
             touched.customers |= {one.customer for one in chunk}
             touched.deals |= {one.deal for one in chunk}
+        attached = ledger.attachments(name, module, seen)
         for row_id, known in seen.items():
             if known.deleted:
                 gone.append(row_id)
@@ -173,7 +174,7 @@ def keep_documents(rooms: Rooms, work: EntityWork) -> Touched:
             if known.ref in work.quarantine:
                 continue
             try:
-                fresh.append(document_of(module, known.raw, rooms.spec.books_key))
+                fresh.append(document_of(module, known.raw, rooms.spec.books_key, attached.get(row_id)))
             except (KeyError, ValueError, ArithmeticError) as error:
                 work.quarantine[known.ref] = [QuarantineRow(known.ref, work.entity, "readable", "total", str(error), "")]
         touched.deals |= {one.deal for one in fresh}
@@ -182,6 +183,14 @@ def keep_documents(rooms: Rooms, work: EntityWork) -> Touched:
     touched.customers.discard("")
     touched.deals.discard("")
     return touched
+
+
+def documents_in(rooms: Rooms, module: str, rows: Sequence[Row]) -> Iterator[DocumentRow]:
+    """List rows or details in types, each with the deal that it belongs to. Errors as of `document_of`."""
+    kind, name = KINDS[module], rooms.spec.name
+    attached = rooms.ledger.attachments(name, module, [str(row[kind.id]) for row in rows])
+    for row in rows:
+        yield document_of(module, row, rooms.spec.books_key, attached.get(str(row[kind.id])))
 
 
 def spoilt_customers(work: EntityWork) -> set[str]:

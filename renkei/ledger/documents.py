@@ -15,7 +15,7 @@ from renkei.core.records import DocumentRow
 from renkei.core.values import Side
 from renkei.ledger.codec import day_or_none, moment, moment_or_none, moment_text, moment_text_or_none
 from renkei.ledger.database import AnyRow, Database
-from renkei.ledger.tables import api_calls, documents, token_refreshes, tokens
+from renkei.ledger.tables import api_calls, attachments, documents, token_refreshes, tokens
 
 _CHUNK = 2000
 _FIELDS = ("number", "customer", "currency", "dated", "due", "status", "total", "balance", "last_payment", "stamp", "deal")
@@ -67,6 +67,22 @@ class Documents(Database):
                 return
             yield [_document(row) for row in rows]
             first, last = getattr(rows[-1], column), rows[-1].id
+
+
+class Attachments(Database):
+    def attach(self, connection: str, module: str, document: str, deal: str, run: str) -> None:
+        """A person says that the document belongs to this deal; "": to none."""
+        row = {"connection": connection, "module": module, "id": document, "deal": deal, "run": run}
+        self._write(self._upsert(attachments, ("deal", "run")), [row])
+
+    def attachments(self, connection: str, module: str, ids: Iterable[str]) -> dict[str, str]:
+        """Document → deal, or "" for none, of those of which a person said it."""
+        rows = self._read(
+            select(attachments.c.id, attachments.c.deal).where(
+                attachments.c.connection == connection, attachments.c.module == module, self._among(attachments.c.id, ids)
+            )
+        )
+        return {row.id: row.deal for row in rows}
 
 
 class Calls(Database):

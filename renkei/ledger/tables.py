@@ -546,6 +546,18 @@ documents = Table(
 Index("ix_documents_customer", documents.c.connection, documents.c.module, documents.c.customer, documents.c.id)
 Index("ix_documents_deal", documents.c.connection, documents.c.module, documents.c.deal, documents.c.id)
 
+# Which CRM deal a person said that a document belongs to; "": to none, whatever its own fields say.
+attachments = Table(
+    "attachments",
+    metadata,
+    _text("connection"),
+    _text("module"),
+    _text("id"),
+    _text("deal"),
+    _text("run"),
+    PrimaryKeyConstraint("connection", "module", "id"),
+)
+
 api_calls = Table(
     "api_calls",
     metadata,

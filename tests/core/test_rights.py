@@ -54,6 +54,7 @@ MAY = {
     "flow fleet": "operator",
     "documents list": "viewer mapper operator approver auditor", "documents show": "viewer mapper operator approver auditor",
     "documents summary": "viewer mapper operator approver auditor", "documents refresh": "operator",
+    "documents attach": "operator", "documents detach": "operator",
     "documents pdf": "viewer mapper operator approver auditor", "documents email": "viewer mapper operator approver auditor",
     "documents email --send": "operator",
     "watch": "viewer mapper operator approver auditor",

@@ -17,6 +17,7 @@ from renkei.core.document_view import Search
 from renkei.core.errors import DocumentRefused
 from renkei.core.rights import KINDS, MODULES
 from renkei.core.values import Ref
+from renkei.engine.attachments import attach, detach
 from renkei.engine.crm_user import CrmUser, crm_user
 from renkei.engine.document_files import fetch_pdf
 from renkei.engine.document_mail import preview, send
@@ -83,6 +84,8 @@ def work_of(verb: str, kind: str, account: Ref, paper: Ref) -> Work:
         "show": lambda user: show_document(user, paper),
         "summary": lambda user: summary(user, account),
         "refresh": lambda user: refresh(user, paper),
+        "attach": lambda user: attach(user, paper, Ref("crm", "Deals", "1")),
+        "detach": lambda user: detach(user, paper, Ref("crm", "Deals", "1")),
         "pdf": lambda user: fetch_pdf(user, paper),
         "email": lambda user: preview(user, paper),
         "email --send": lambda user: send(user, paper, "1", [Ref("crm", "Contacts", "1")]),
@@ -93,13 +96,14 @@ def work_of(verb: str, kind: str, account: Ref, paper: Ref) -> Work:
 # verb → (right in `permissions`, right on the CRM's tab), as people expect them
 NEEDED = {
     "list": ("view", "View"), "show": ("view", "View"), "summary": ("view", "View"), "refresh": ("view", "View"),
+    "attach": ("create", "Edit"), "detach": ("create", "Edit"),
     "pdf": ("view", "View"), "email": ("email", "View"), "email --send": ("email", "View"),
 }  # fmt: skip
 CASES = [
     (verb, kind)
     for verb in NEEDED
     for kind in (("receivables",) if verb == "summary" else KINDS)
-    if not (verb in ("create", "edit") and kind == "purchase_orders")
+    if not (verb in ("create", "edit", "attach", "detach") and kind == "purchase_orders")
 ]
 
 
