@@ -16,6 +16,7 @@ from renkei.core.published import COUNTS, NAME_LENGTH, days_overdue, status_on
 from renkei.core.records import DocumentRow
 from renkei.core.values import Ref, decimal_text
 
+UNREAD = "invoice_quarantined"  # an invoice of the customer cannot be read
 NOT_COUNTED = frozenset({"draft", "void"})
 AMOUNTS = (
     "invoiced", "settled", "balance", "overdue", "age_current", "age_1_30", "age_31_60", "age_61_90", "age_over_90",
@@ -167,7 +168,7 @@ def tie_out(
     listed      the invoices as this run's own read of Books' list showed them
     kept        customer → currency → figures, as the ledger's documents give them
     published   (customer, currency) → figures as the CRM's rows show them after the run
-    reasons     customer → why its figures are not published
+    reasons     customer → why its figures are not published; UNREAD: the ledger keeps an invoice as it was before
     """
     found = TieOut(apart=listed.apart)
     ours = {
@@ -181,7 +182,7 @@ def tie_out(
         there = NOTHING if shown is None else [shown["invoiced"], shown["balance"]]
         name = f"books:contacts:{customer} {currency}"
         _add(found.books, currency, books)
-        if mine != books:
+        if mine != books and reasons.get(customer) != UNREAD:
             found.unexplained.append(f"{name}: Books lists {_words(books)}, the ledger keeps {_words(mine)}")
         if customer in reasons:
             found.unpublished.append((customer, currency, books[0], books[1], reasons[customer]))

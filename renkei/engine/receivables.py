@@ -134,7 +134,7 @@ def _customers(rooms: Rooms, wanted: set[str] | None, places: Customers, spoilt:
     for customer, sums in figures.items():
         place = there[customer]
         if customer in spoilt:
-            place = Place(customer, None, "invoice_quarantined", "", place.label, "blocked")
+            place = Place(customer, None, summaries.UNREAD, "", place.label, "blocked")
         found[customer] = _Holder(place, Ref("books", "contacts", customer), figures=sums)
     return found
 

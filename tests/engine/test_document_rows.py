@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from company import QUIET, Company
 
+from renkei.core.errors import AnswerUnknown
 from renkei.core.values import Ref
 from renkei.engine.sequence import Report
 
@@ -417,11 +419,16 @@ async def test_documents_that_cannot_be_read_keep_their_row_and_are_listed(compa
     one = invoice(company, customer, 1000)
     await company.sync()
     company.judge.refused = {one}
-    company.edit_books("invoices", one, due_date="2026-12-31")
+    company.edit_books("invoices", one, due_date="2026-12-31", line_items=[{"rate": 2000, "quantity": 1}])
     report = await company.sync()
-    assert rows(company)[f"demo:invoices:{one}"]["Due_Date"] == "2026-11-19"
+    assert report.status == "amber" and rows(company)[f"demo:invoices:{one}"]["Due_Date"] == "2026-11-19"
     assert documents(report)["outcomes"]["quarantined"] == 1
     assert documents(report)["tie_out"]["not_published"][0]["reason"] == "document_quarantined"
+    owed = report.entities["summaries"]["tie_out"]
+    assert owed["unexplained"] == [] and owed["not_published"][0]["reason"] == "invoice_quarantined"
+    company.judge.refused = set()
+    assert (await company.sync(full=False)).status == "green"
+    assert rows(company)[f"demo:invoices:{one}"]["Total"] == 2000
 
 
 async def test_a_plan_shows_the_document_rows_and_apply_writes_exactly_them(company: Company) -> None:
@@ -433,3 +440,28 @@ async def test_a_plan_shows_the_document_rows_and_apply_writes_exactly_them(comp
     assert applied.status == "green" and set(rows(company)) == {f"demo:invoices:{one}"}
     report = await company.quiet()
     assert report.entities["documents"]["writes"] == QUIET
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["nightly", "hourly"])
+@pytest.mark.parametrize("error", [AnswerUnknown("crm", "POST", "no answer"), RuntimeError("the machine went away")])
+async def test_a_row_whose_create_got_no_answer_is_there_once(
+    company: Company, monkeypatch: pytest.MonkeyPatch, error: Exception, full: bool
+) -> None:
+    _, customer = linked_pair(company, "Kita Ltd")
+    await company.sync()
+    one = invoice(company, customer)
+    async with company.rooms() as rooms:
+        honest = type(rooms.crm).insert
+
+    async def answerless(self: Any, module: str, given: list[dict[str, Any]]) -> Any:
+        await honest(self, module, given)
+        raise error
+
+    monkeypatch.setattr(type(rooms.crm), "insert", answerless)
+    with suppress(RuntimeError):
+        assert (await company.sync(full=False)).status == "red"
+    monkeypatch.setattr(type(rooms.crm), "insert", honest)
+    company.world.clock.advance(3600)
+    await company.sync(full=full)
+    assert [row["renkei_key"] for row in company.crm(MODULE).values()] == [f"demo:invoices:{one}"]
+    assert (await company.quiet()).status == "green"
