@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import typer
 
@@ -29,7 +30,8 @@ def check() -> None:
 
 
 def policy_show() -> None:
-    """Every cell of the policies in both directions, from the code that runs."""
+    """Every cell of the policies in both directions, and of deals and their documents, from the code that runs."""
+    from renkei.core.documents import SETTINGS, deal_table
     from renkei.core.resolving import DIRECTIONS
     from renkei.core.resolving import table as cells
 
@@ -39,4 +41,20 @@ def policy_show() -> None:
         for state, left, right, policy, cell in cells(direction)
     ]
     head = ("direction", "state", "crm", "books", "policy", "outcome", "reason", "effect")
-    show({"cells": [list(row) for row in rows]}, table([head, *rows]))
+    deals = [
+        {
+            "deals": setting, "stage": stage, "document": document.status, "ours": document.ours, "changed": document.changed,
+            "gate": gate, "outcome": cell.outcome, "reason": cell.reason, "effect": cell.effect, "moves": list(cell.moves),
+        }
+        for setting in SETTINGS
+        for stage, document, gate, cell in deal_table(setting)
+    ]  # fmt: skip
+    show(
+        {"cells": [list(row) for row in rows], "deals": deals},
+        table([head, *rows]) + "\n\n" + table([deals[0], *map(_words, deals)]),
+    )
+
+
+def _words(cell: Mapping[str, object]) -> list[object]:
+    said = {True: "yes", False: "no"}
+    return [said[one] if isinstance(one, bool) else " ".join(one) if isinstance(one, list) else one for one in cell.values()]

@@ -12,6 +12,7 @@ Duplicates = Literal["clone", "overwrite", "skip", "link", "ask"]
 Conflicts = Literal["clone", "overwrite", "skip", "newest", "books", "ask"]
 Deletes = Literal["ignore", "unlink", "deactivate", "delete", "recreate", "ask"]
 Edition = Literal["books", "invoice"]
+DealSetting = Literal["estimates", "invoices", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class ConnectionSpec:
     books_key: str = "cf_renkei_crm_id"
     customers: EntitySettings = field(default_factory=EntitySettings)
     products: EntitySettings = field(default_factory=EntitySettings)
-    deals: Literal["estimates", "invoices", "none"] = "none"
+    deals: DealSetting = "none"
     deals_since: date | None = None
     alert_after: int | None = 26
     closed_until: date | None = None

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from renkei.core.documents import SETTINGS, deal_table
 from renkei.core.resolving import table
 
 HOME = Path(__file__).parents[2]
@@ -66,10 +67,15 @@ def test_the_sandbox_says_which_seeds_there_are() -> None:
 
 
 def test_policy_show_prints_every_cell() -> None:
-    cells = json.loads(renkei("--json", "policy", "show").stdout)["cells"]
+    shown = json.loads(renkei("--json", "policy", "show").stdout)
+    cells = shown["cells"]
     for direction in ("two_way", "to_books"):
         assert [cell[1:5] for cell in cells if cell[0] == direction] == [list(cell[:4]) for cell in table(direction)]
     assert all(outcome and effect for *_, outcome, _, effect in cells)
+    deals = [(setting, *cell) for setting in SETTINGS for cell in deal_table(setting)]
+    assert [
+        (one["deals"], one["stage"], one["document"], one["gate"], one["outcome"], one["reason"]) for one in shown["deals"]
+    ] == [(setting, stage, document.status, gate, cell.outcome, cell.reason) for setting, stage, document, gate, cell in deals]
 
 
 def test_the_demo_ends_with_a_quiet_second_run(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
