@@ -55,6 +55,8 @@ MODULES: Mapping[str, _Module] = {
     "purchaseorders": _Module("purchaseorders", "purchaseorder", "purchaseorder_id", "created_time", {}),
     "invoices": _Module("invoices", "invoice", "invoice_id", "created_time", {}),
 }
+# Statuses that have a call of their own (sections 8 and 10.3), as far as a deal gives them to its document.
+MOVES: Mapping[str, tuple[str, ...]] = {"estimates": ("sent", "accepted", "declined"), "invoices": ("sent", "void", "draft")}
 MODIFIED_FILTER = ("salesorders", "invoices")  # documented for these (section 4.4), not for estimates
 
 
@@ -236,6 +238,13 @@ class ZohoBooks:
     async def set_active(self, module: str, record_id: str, active: bool) -> Answer:
         spec = _module(module)
         path = f"/{spec.path}/{_check_id(record_id)}/{'active' if active else 'inactive'}"
+        return await self._write("POST", path, None, one=spec.one, id_key=spec.id, known=record_id)
+
+    async def set_status(self, module: str, record_id: str, status: str) -> Answer:
+        spec = _module(module)
+        if status not in MOVES.get(module, ()):
+            raise Bug(f"books: {module} were to be made {status!r}.", expected=", ".join(MOVES.get(module, ())) or "a document")
+        path = f"/{spec.path}/{_check_id(record_id)}/status/{status}"
         return await self._write("POST", path, None, one=spec.one, id_key=spec.id, known=record_id)
 
     async def add_person(self, contact_id: str, body: Row) -> Answer:

@@ -172,6 +172,10 @@ class Books(System, Protocol):
 
     async def set_active(self, module: str, record_id: str, active: bool) -> Answer: ...
 
+    async def set_status(self, module: str, record_id: str, status: str) -> Answer:
+        """Give a document a status (estimates: sent, accepted, declined; invoices: sent, void, draft). Answers tell no record;
+        a move that Books refuses is an Answer with its code."""
+
     async def add_person(self, contact_id: str, body: Row) -> Answer: ...
 
     async def update_person(self, person_id: str, body: Row) -> Answer: ...

@@ -11,7 +11,7 @@ import pytest
 from connector_world import BOOKS_KEY, HOST, START, House
 
 from renkei.core.errors import Bug, FieldMissing, WrongEdition, WrongOrganization
-from renkei.core.records import Row
+from renkei.core.records import Answer, Row
 
 
 def contacts(house: House, count: int, **values: object) -> list[str]:
@@ -200,6 +200,37 @@ async def test_active_and_inactive_answer_with_the_id_they_were_asked_for(house:
     answer = await house.books().set_active("contacts", contact, False)
     assert answer.ok and answer.id == contact and answer.record is None
     assert house.world.books.records("contacts")[contact]["status"] == "inactive"
+
+
+async def test_a_deals_estimate_is_made_once_by_its_key_and_accepted_only_after_it_was_sent(house: House) -> None:
+    books, (contact,) = house.books(), contacts(house, 1)
+    body = {"customer_id": contact, "line_items": [{"name": "Kita", "rate": 1200, "quantity": 1}]}
+    first = await books.put_by_key("estimates", BOOKS_KEY, "crm:Deals:7", body)
+    again = await books.put_by_key("estimates", BOOKS_KEY, "crm:Deals:7", body)
+    assert first.ok and first.id is not None and again.id == first.id
+    assert list(house.world.books.records("estimates")) == [first.id]
+    early = await books.set_status("estimates", first.id, "accepted")
+    assert not early.ok and early.words, "what was never sent cannot be accepted"
+    for status in ("sent", "accepted"):
+        assert await books.set_status("estimates", first.id, status) == Answer(True, id=first.id)
+    assert house.world.books.records("estimates")[first.id]["status"] == "accepted"
+
+
+async def test_a_deals_invoice_is_voided_and_comes_back_as_a_draft(house: House) -> None:
+    books, (contact,) = house.books(), contacts(house, 1)
+    body = {"customer_id": contact, "line_items": [{"name": "Kita", "rate": 1200, "quantity": 1}]}
+    made = await books.put_by_key("invoices", BOOKS_KEY, "crm:Deals:7", body)
+    assert made.id is not None
+    for status in ("void", "draft"):
+        assert (await books.set_status("invoices", made.id, status)).ok
+        assert house.world.books.records("invoices")[made.id]["status"] == status
+
+
+async def test_a_status_without_a_call_of_its_own_never_leaves(house: House) -> None:
+    for module, status in (("invoices", "paid"), ("contacts", "sent")):
+        with pytest.raises(Bug):
+            await house.books().set_status(module, "1", status)
+    assert house.asked("books", "POST") == 0
 
 
 async def test_a_customer_with_transactions_is_not_deleted_and_the_answer_says_why(house: House) -> None:
