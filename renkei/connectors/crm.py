@@ -102,6 +102,17 @@ class ZohoCrm:
         fields = [_mapping(raw) for section in sections for raw in section.get("fields") or ()]
         return {str(raw["api_name"]) for raw in fields if raw.get("required") and raw.get("api_name")}
 
+    async def stages(self) -> dict[tuple[str, str], str]:
+        """By the pipelines of every layout of the deals (section 7.4), in use or not: deals of a layout put away stay."""
+        found: dict[tuple[str, str], str] = {}
+        for layout in _rows(await self._get("/settings/layouts", {"module": "Deals"}, module="Deals"), "layouts"):
+            reply = await self._get("/settings/pipeline", {"layout_id": _check_id(str(layout.get("id")))})
+            for pipeline in _rows(reply, "pipeline"):
+                for stage in map(_mapping, pipeline.get("maps") or ()):
+                    place = (str(pipeline.get("actual_value")), str(stage.get("actual_value")))
+                    found[place] = str(stage.get("forecast_type"))
+        return found
+
     async def profiles(self) -> list[Profile]:
         """Each with its rights in each module."""
         found = []

@@ -98,6 +98,9 @@ class Crm(System, Protocol):
     async def required(self, module: str) -> set[str]:
         """API names of the fields that a layout makes mandatory."""
 
+    async def stages(self) -> dict[tuple[str, str], str]:
+        """(pipeline, stage) of the deals, as stored → `forecast_type`: Open, Closed Won or Closed Lost."""
+
     async def profiles(self) -> list[Profile]: ...
 
     async def modules(self) -> dict[str, list[str]]:

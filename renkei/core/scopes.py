@@ -19,7 +19,9 @@ def crm_scopes(spec: ConnectionSpec) -> tuple[str, ...]:
     publishes = published_modules(spec)
     if publishes:
         modules.append("custom")
-    settings = ("modules", "fields", "layouts", "custom_views", "currencies", "profiles")
+    settings = ["modules", "fields", "layouts", "custom_views", "currencies", "profiles"]
+    if spec.deals != "none":
+        settings.append("pipeline")
     return (
         *(f"ZohoCRM.modules.{one}.ALL" for one in modules),
         *(("ZohoCRM.modules.deals.READ",) if publishes and spec.deals == "none" else ()),

@@ -13,6 +13,7 @@ from connector_world import CRM_KEY, START, House
 from renkei.core.errors import AnswerUnknown, Bug, FieldMissing, WrongOrganization
 from renkei.core.preparing import NewField, NewModule, TakenRights
 from renkei.core.records import Currency, Row
+from renkei.sandbox.crm.fields import STAGES
 
 
 def accounts(house: House, count: int) -> list[str]:
@@ -327,3 +328,12 @@ async def test_a_module_is_shown_to_its_profiles_and_one_of_them_loses_rights_th
     after = next(one for one in await crm.profiles() if one.name == "Finance")
     assert finance.rights - after.rights == {("Notes_1", "Create"), ("Notes_1", "Edit")}
     assert not after.fixed and next(one for one in await crm.profiles() if one.name == "Administrator").fixed
+
+
+async def test_what_a_stage_means_comes_from_the_pipeline_under_its_stored_name(house: House) -> None:
+    stages = await house.crm().stages()
+    assert len({pipeline for pipeline, _ in stages}) == 1
+    by_name = {stage: kind for (_, stage), kind in stages.items()}
+    assert by_name["Qualification"] == "Open" and by_name["Closed Won"] == "Closed Won"
+    (display,) = {choice.display for choice in STAGES if choice.actual == "Closed Lost to Competition"}
+    assert by_name["Closed Lost to Competition"] == "Closed Lost" and display not in by_name

@@ -53,6 +53,8 @@ def test_settings_decide_what_is_asked_for() -> None:
     documents = needed(dataclasses.replace(small, publish_documents=True), "books")
     assert "ZohoInvoice.estimates.READ" in documents and not any("salesorders" in one for one in documents)
     assert "ZohoInvoice.estimates.ALL" in needed(dataclasses.replace(small, deals="estimates"), "books")
+    assert "ZohoCRM.settings.pipeline.READ" in needed(dataclasses.replace(small, deals="estimates"), "crm")
+    assert "ZohoCRM.settings.pipeline.READ" not in needed(small, "crm")
 
 
 def test_the_manual_lists_every_scope_that_may_be_asked_for() -> None:
