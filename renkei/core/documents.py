@@ -14,7 +14,7 @@ from typing import Literal, get_args
 from renkei.core.connection import DealSetting
 
 DealStage = Literal["open", "won", "lost", "deleted"]
-Gate = Literal["", "before_setting", "no_customer", "lines_differ", "period_closed"]
+Gate = Literal["", "before_setting", "customer_not_linked", "lines_differ", "period_closed"]
 DealEffect = Literal["create", "edit", "move", "leave", "hold"]
 
 SETTINGS: tuple[DealSetting, ...] = get_args(DealSetting)
@@ -69,7 +69,7 @@ def deal_cell(setting: DealSetting, stage: DealStage, document: Standing, gate: 
     """What a deal in this stage makes of its document. `gate`: what stands against writing.
 
     before_setting  the deal was there (estimates) or decided (invoices) before the setting took effect: it gets no document
-    no_customer     the deal's account or contact has no live link: nothing can be created yet
+    customer_not_linked     the deal's account or contact has no live link: nothing can be created yet
     lines_differ    the lines do not add up to the deal's amount: neither created nor edited before a person has seen it
     period_closed   the document is, or would be, dated on or before `closed_until`: no write at all
     """
@@ -78,8 +78,8 @@ def deal_cell(setting: DealSetting, stage: DealStage, document: Standing, gate: 
         return cell
     if gate == "before_setting" and cell.effect == "create":
         return DealCell("leave", "skipped", "before_setting")
-    if gate == "no_customer" and cell.effect == "create":
-        return DealCell("leave", "blocked", "no_customer")
+    if gate == "customer_not_linked" and cell.effect == "create":
+        return DealCell("leave", "blocked", "customer_not_linked")
     if gate == "lines_differ" and cell.effect in ("create", "edit"):
         return DealCell("hold", "held", "lines_differ")
     if gate == "period_closed":
@@ -105,8 +105,10 @@ def _new(setting: DealSetting, stage: DealStage) -> DealCell:
     if stage == "lost":
         return DealCell("leave", "skipped", "lost_without_document")
     if setting == "invoices":
-        return DealCell("create", "created", "won") if stage == "won" else DealCell("leave", "skipped", "not_won")
-    return DealCell("create", "created", stage, ("sent", "accepted") if stage == "won" else ())
+        return DealCell("create", "created", "deal_won") if stage == "won" else DealCell("leave", "skipped", "not_won")
+    if stage == "won":
+        return DealCell("create", "created", "deal_won", ("sent", "accepted"))
+    return DealCell("create", "created", "deal_open")
 
 
 # What the deal would have made of it.
@@ -136,7 +138,8 @@ def _estimate(stage: DealStage, document: Standing) -> DealCell:
         return DealCell("leave", "unchanged", "follows")
     if stage == "won" and document.changed:  # sent or declined by us under other figures
         return DealCell("hold", "held", "changed_after_sent")
-    return DealCell("move", "updated", stage, ("sent", wanted) if status == "draft" else (wanted,))
+    moves = ("sent", wanted) if status == "draft" else (wanted,)
+    return DealCell("move", "updated", "deal_won" if stage == "won" else "deal_lost", moves)
 
 
 def _invoice(stage: DealStage, document: Standing) -> DealCell:
@@ -144,7 +147,9 @@ def _invoice(stage: DealStage, document: Standing) -> DealCell:
     if stage == "open":
         return DealCell("leave", "skipped", "deal_reopened")
     if stage == "lost":
-        return DealCell("leave", "unchanged", "follows") if status == "void" else DealCell("move", "updated", "lost", ("void",))
+        return (
+            DealCell("leave", "unchanged", "follows") if status == "void" else DealCell("move", "updated", "deal_lost", ("void",))
+        )
     if status == "void":  # lost once, and won after all: the same invoice, under its number
         back = DealCell("move", "updated", "won_again", ("draft",))
         return DealCell("hold", "held", "changed_after_void") if document.changed else back

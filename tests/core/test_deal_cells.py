@@ -33,23 +33,23 @@ OURS, THEIRS = True, False
 
 # setting, stage, status, ours → effect, outcome: reason, moves
 PROMISES: list[tuple[DealSetting, DealStage, str, bool, str, str, str]] = [
-    ("estimates", "open", ABSENT, THEIRS, "create", "created: open", ""),
-    ("estimates", "won", ABSENT, THEIRS, "create", "created: won", "sent accepted"),
-    ("estimates", "won", "draft", OURS, "move", "updated: won", "sent accepted"),
-    ("estimates", "lost", "draft", OURS, "move", "updated: lost", "sent declined"),
-    ("estimates", "won", "sent", OURS, "move", "updated: won", "accepted"),  # the run died between the two moves
+    ("estimates", "open", ABSENT, THEIRS, "create", "created: deal_open", ""),
+    ("estimates", "won", ABSENT, THEIRS, "create", "created: deal_won", "sent accepted"),
+    ("estimates", "won", "draft", OURS, "move", "updated: deal_won", "sent accepted"),
+    ("estimates", "lost", "draft", OURS, "move", "updated: deal_lost", "sent declined"),
+    ("estimates", "won", "sent", OURS, "move", "updated: deal_won", "accepted"),  # the run died between the two moves
     ("estimates", "won", "sent", THEIRS, "leave", "skipped: moved_on", ""),
     ("estimates", "won", "accepted", THEIRS, "leave", "unchanged: moved_on_alike", ""),
     ("estimates", "lost", "accepted", THEIRS, "leave", "skipped: moved_on", ""),
-    ("estimates", "lost", "accepted", OURS, "move", "updated: lost", "declined"),
-    ("estimates", "won", "declined", OURS, "move", "updated: won", "accepted"),
+    ("estimates", "lost", "accepted", OURS, "move", "updated: deal_lost", "declined"),
+    ("estimates", "won", "declined", OURS, "move", "updated: deal_won", "accepted"),
     ("estimates", "open", "accepted", OURS, "leave", "skipped: deal_reopened", ""),
     ("estimates", "won", "invoiced", THEIRS, "leave", "skipped: moved_on", ""),
     ("estimates", "lost", ABSENT, THEIRS, "leave", "skipped: lost_without_document", ""),
     ("invoices", "open", ABSENT, THEIRS, "leave", "skipped: not_won", ""),
-    ("invoices", "won", ABSENT, THEIRS, "create", "created: won", ""),
+    ("invoices", "won", ABSENT, THEIRS, "create", "created: deal_won", ""),
     ("invoices", "won", "draft", OURS, "leave", "unchanged: follows", ""),
-    ("invoices", "lost", "draft", OURS, "move", "updated: lost", "void"),
+    ("invoices", "lost", "draft", OURS, "move", "updated: deal_lost", "void"),
     ("invoices", "lost", "sent", THEIRS, "leave", "skipped: moved_on", ""),
     ("invoices", "lost", "partially_paid", THEIRS, "leave", "refused: payment_exists", ""),
     ("invoices", "lost", "paid", THEIRS, "leave", "refused: payment_exists", ""),
@@ -81,7 +81,7 @@ def test_a_deal_makes_of_its_document_what_was_promised(
         ("estimates", "open", "draft", OURS, "edit", "updated: deal_changed"),
         ("estimates", "won", "draft", OURS, "edit", "updated: deal_changed"),
         ("estimates", "won", "accepted", OURS, "hold", "held: changed_after_accepted"),
-        ("estimates", "lost", "draft", OURS, "move", "updated: lost"),
+        ("estimates", "lost", "draft", OURS, "move", "updated: deal_lost"),
         ("estimates", "won", "accepted", THEIRS, "leave", "skipped: changed_after_moved_on"),
         ("invoices", "won", "draft", OURS, "edit", "updated: deal_changed"),
         ("invoices", "won", "paid", THEIRS, "leave", "skipped: changed_after_moved_on"),
@@ -98,11 +98,11 @@ def test_an_amount_changed_after_the_document_has_a_word_of_its_own(
     ("gate", "stage", "status", "words"),
     [
         ("before_setting", "won", ABSENT, "skipped: before_setting"),
-        ("before_setting", "lost", "draft", "updated: lost"),  # what was made before goes on
-        ("no_customer", "won", ABSENT, "blocked: no_customer"),
-        ("no_customer", "lost", "draft", "updated: lost"),
+        ("before_setting", "lost", "draft", "updated: deal_lost"),  # what was made before goes on
+        ("customer_not_linked", "won", ABSENT, "blocked: customer_not_linked"),
+        ("customer_not_linked", "lost", "draft", "updated: deal_lost"),
         ("lines_differ", "won", ABSENT, "held: lines_differ"),
-        ("lines_differ", "lost", "draft", "updated: lost"),
+        ("lines_differ", "lost", "draft", "updated: deal_lost"),
         ("period_closed", "won", ABSENT, "refused: period_closed"),
         ("period_closed", "lost", "draft", "refused: period_closed"),
         ("period_closed", "won", "draft", "unchanged: follows"),  # nothing was to be written
