@@ -19,7 +19,7 @@ from prefect.states import Cancelled, Completed, Failed
 from renkei.core.commands import command
 from renkei.core.connection import ConnectionSpec
 from renkei.core.errors import AnotherRun, AskedWrongly, ConnectionPaused, NotConnected, RenkeiError
-from renkei.core.report import brake_lines
+from renkei.core.report import brake_lines, meaning_lines
 from renkei.core.values import Ref, time_text
 from renkei.engine.alerts import Alert, about_error, about_run
 from renkei.engine.apply import apply_plan
@@ -185,6 +185,7 @@ def text_of(report: Report) -> str:
     lines = [
         f"**{report.status}** in {report.seconds:.1f} s; calls: CRM {calls['crm']} (fewest {fewest['crm']}), "
         f"Books {calls['books']} (fewest {fewest['books']}).",
+        *(line.strip() for entity, part in report.entities.items() for line in meaning_lines(entity, part)),
         *(line.strip() for line in brake_lines(report.json())),
         *report.notes,
         *([f"Plan `{report.json()['fingerprint']}`"] if report.file else []),

@@ -25,6 +25,7 @@ from renkei.cli.asked import (
     table,
     tell_times_of,
 )
+from renkei.core.report import meaning_lines
 
 Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
 
@@ -74,7 +75,7 @@ def runs_show(
         told = history.run(opened.ledger, run, limit, Asked.connection)
         found = opened.shown(told["connection"], show_personal).run(told)
         tell_times_of(opened, told["connection"])
-    text = "\n".join(_run_lines(found))
+    text = "\n".join(lines_of_run(found))
     show(found, "\n".join([text, *masked_hint(text)]))
 
 
@@ -82,7 +83,8 @@ def _took(one: dict[str, Any]) -> str:
     return "not ended" if one["seconds"] is None else f"{one['seconds']:.1f} s"
 
 
-def _run_lines(found: dict[str, Any]) -> Iterator[str]:
+def lines_of_run(found: dict[str, Any]) -> Iterator[str]:
+    """`runs show` in words, from what `engine.history.run` tells."""
     yield f"{found['status']}: run {found['run']} of {found['connection']}"
     full = ", full compare" if found["full"] else ""
     yield f"  {found['kind']}{full}, by {found['actor']} ({found['flow']}), {local(found['started'])}, {_took(found)}"
@@ -98,6 +100,8 @@ def _run_lines(found: dict[str, Any]) -> Iterator[str]:
             wrote = f"written {part['writes']['crm']} CRM, {part['writes']['books']} Books" if "writes" in part else "planned"
             rows.append((entity, read, wrote, counts(part["outcomes"])))
         yield table(rows, "  ")
+    for entity, part in found["entities"].items():
+        yield from meaning_lines(entity, part)
     if found["calls"]:
         calls, fewest = found["calls"], found["calls"]["fewest"]
         yield f"Calls: CRM {calls['crm']} (fewest {fewest['crm']}), Books {calls['books']} (fewest {fewest['books']})"

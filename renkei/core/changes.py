@@ -5,12 +5,12 @@ Both configurations are those that the ledger keeps (plain JSON, `Project.config
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from renkei.core.planning import EntityPlan
-from renkei.core.records import Mirror
+from renkei.core.records import Hold, Mirror
 from renkei.core.values import Ref, canonical_json
 
 SCOPE = ("modules", "views", "include_contacts_without_account")  # settings that say which records are synced
@@ -63,11 +63,17 @@ def fields_changed(names: Iterable[str], before: Mapping[str, Any], after: Mappi
 
 
 def meaning(
-    plan: EntityPlan, settings: Iterable[SettingChange], fields: Iterable[FieldChange], mirrors: Mapping[Ref, Mirror]
+    plan: EntityPlan,
+    settings: Iterable[SettingChange],
+    fields: Iterable[FieldChange],
+    mirrors: Mapping[Ref, Mirror],
+    asked: Collection[Hold],
 ) -> tuple[str, ...]:
-    """Sentences for the head of the plan: what differs, the records that come into scope and leave it, the writes a field causes.
+    """Sentences for the head of the plan: what differs, the writes a field causes, the records that come into scope and leave it,
+    and the questions that end or are new.
 
     mirrors  the records of the plan as the runs before left them
+    asked    the entity's open questions
     """
     lines = [f"{one.setting}: {one.before} → {one.after}" for one in settings]
     for one in fields:
@@ -81,16 +87,24 @@ def meaning(
     if not lines:
         return ()
     came, left = _moved(plan, mirrors)
-    return (*lines, f"{_count(len(came), 'record comes', 'records come')} into scope, {_count(len(left), 'leaves', 'leave')} it")
+    lines.append(f"{_count(len(came), 'record comes', 'records come')} into scope, {_count(len(left), 'leaves', 'leave')} it")
+    before, now = {hold.id for hold in asked}, {hold.id for hold in plan.holds}
+    looked_at = {verdict.record for verdict in plan.verdicts}
+    ended = sum(hold.id not in now for hold in asked if hold.record in looked_at)
+    if ended or now - before:
+        lines.append(f"{_count(ended, 'question is', 'questions are')} asked no longer, {len(now - before)} new")
+    return tuple(lines)
 
 
 def _moved(plan: EntityPlan, mirrors: Mapping[Ref, Mirror]) -> tuple[list[Ref], list[Ref]]:
-    """Records that are in scope and were not, and the reverse."""
+    """Records that are in scope and were not, and the reverse. Persons go with their customers."""
     came, left = [], []
     for verdict in plan.verdicts:
+        if verdict.record.module == "contact_persons":
+            continue
         mirror = mirrors.get(verdict.record)
         is_out = verdict.reason in OUT or verdict.reason == EARLIER
-        was_out = mirror is None or not mirror.outcome or (mirror.outcome == "skipped" and mirror.reason in OUT)
+        was_out = mirror is None or not mirror.outcome or mirror.reason in OUT or mirror.reason.startswith(EARLIER)
         if was_out and not is_out:
             came.append(verdict.record)
         elif is_out and not was_out:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from renkei.core.changes import EARLIER
 from renkei.core.errors import BudgetSpent
 from renkei.core.planning import WORST, EntityPlan, project
 from renkei.core.ports import Settled
@@ -122,6 +123,9 @@ def _keep_questions(rooms: Rooms, work: EntityWork, plan: EntityPlan, run: str, 
         for link in plan.links:
             if link.state == "ended" and link.dead is None:  # the CRM record lives on and meets the others anew
                 ledger.open_mirrors(name, [link.crm], side="crm", module=link.crm.module)
+    for one in plan.actions:  # a contact whose own customer was removed is a person of its account from now on
+        if one.reason == EARLIER and one.source and one.source not in undone and work.mapping_of.get(one.source) == "persons":
+            ledger.open_mirrors(name, [one.source], side="crm", module=one.source.module)
     bad = {row.record for row in plan.quarantine}
     stored = {row.record for row, _, _ in ledger.quarantine(name)}
     ledger.leave_quarantine(name, (stored & seen) - bad, "passed", run, now)
@@ -219,7 +223,7 @@ def _take_echoes(
             continue
         link = links.get(row_id)
         base = bases.get(link.id) if link else None
-        if link is None or base is None or stamp is None:
+        if link is None or base is None or stamp is None or link.mapping not in world.mappings:
             continue
         spec = world.mappings[link.mapping]
         if side == "crm" and stamp == base.crm_stamp and base.crm_wrote is not None:

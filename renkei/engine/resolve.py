@@ -74,7 +74,7 @@ async def resolve(rooms: Rooms, request: Request, world: World, work: EntityWork
     if work.persons is not None:
         _plan_persons(rooms, world, work, draft, rules)
     _plan_unsynced(work, draft)
-    plan_earlier(rooms, work, draft, run)
+    await plan_earlier(rooms, world, work, draft)
     _plan_quarantined(work, draft)
     work.plan = freeze_entity(work, draft)
 

@@ -8,9 +8,11 @@ from collections.abc import Callable
 import pytest
 from company import OFF, Company
 
+from renkei.cli.history import lines_of_run
 from renkei.core.mapping import FieldSpec
 from renkei.core.report import plan_lines, plan_summary, run_lines
 from renkei.core.values import Ref
+from renkei.engine import history
 from renkei.engine.sequence import Report
 
 VIEW = (("Accounts", "Printers"),)
@@ -63,6 +65,8 @@ async def test_a_view_says_what_leaves_the_scope_and_what_comes_back(company: Co
     assert plan_summary(plan.json())[0] == plan_lines(plan.json())[0] == "What changed for customers:"
     ran = await company.sync()
     assert meaning(ran) == meaning(plan) and "  customers.views: none → Accounts: Printers" in run_lines(ran.json())
+    remembered = history.run(company.ledger, ran.run, 3)
+    assert "  customers.views: none → Accounts: Printers" in list(lines_of_run(remembered))
     assert meaning(await company.quiet(full=True)) == []
     company.choose(views=())
     assert meaning(await company.sync())[-1] == "2 records come into scope, 0 leave it"
@@ -168,6 +172,9 @@ async def test_individuals_made_of_contacts_go_when_accounts_are_synced_instead(
     await company.sync()
     assert names(company).keys() == {"Mori Hana"}
     company.choose(modules="accounts", remove_earlier_configuration=True)
+    plan = await company.sync(plan_only=True)
+    [removal] = [one for one in plan.entities["customers"]["actions"] if one["verb"] == "remove"]
+    assert ("email", "•••") in [(one["field"], one["before"]) for one in removal["changes"]]  # of a mapping in use no longer
     await company.sync()
     assert names(company).keys() == {"Aoyama Ltd"}
     await company.quiet(full=True)
@@ -200,3 +207,87 @@ async def test_many_removals_wait_for_a_person(company: Company) -> None:
     await company.apply(held, release=("removed_share",))
     assert names(company) == {}
     await company.quiet(full=True)
+
+
+async def test_contacts_that_were_customers_become_persons_of_their_accounts(company: Company) -> None:
+    """The individuals go, those with transactions wait for a person, and the others meet their account's customer."""
+    company.choose(modules="contacts", duplicates="link")
+    account = company.seed_crm("Accounts", Account_Name="Aoyama Ltd")
+    hana, ken = (
+        company.seed_crm("Contacts", First_Name=first, Last_Name="Mori", Email=email, Account_Name={"id": account})
+        for first, email in (("Hana", "hana@example.com"), ("Ken", "ken@example.com"))
+    )
+    company.seed_crm("Contacts", First_Name="Rei", Last_Name="Sato", Email="rei@example.com")
+    await company.sync()
+    company.seed_books("invoices", customer_id=customer_of(company, Ref("crm", "Contacts", ken)).id)
+    company.world.clock.advance(600)
+    company.choose(modules="accounts_and_contacts", remove_earlier_configuration=True)
+    assert not (await company.sync(plan_only=True)).entities["customers"]["holds"]
+    await company.sync()
+    assert names(company) == {"Aoyama Ltd": "active", "Mori Ken": "inactive"}
+    await company.sync()
+    [business] = [row for row in company.books().values() if row["contact_name"] == "Aoyama Ltd"]
+    assert [one["email"] for one in business["contact_persons"]] == ["hana@example.com"]
+    assert company.outcome(Ref("crm", "Contacts", ken)) == ("held", "moved_account")
+    assert company.outcome(Ref("crm", "Contacts", hana))[0] == "created"
+    await company.quiet(full=True)
+
+
+async def test_one_edited_in_the_crm_since_it_went_out_of_scope_is_still_removed(
+    company: Company, two_accounts: dict[str, Ref]
+) -> None:
+    company.choose(views=VIEW, remove_earlier_configuration=False)
+    await company.sync()
+    company.edit_crm("Accounts", two_accounts["other"].id, Phone="03-9999-9999")
+    await company.sync()
+    company.choose(remove_earlier_configuration=True)
+    await company.sync()
+    assert names(company) == {"Aoyama Ltd": "active"}
+
+
+async def test_one_that_a_person_marks_active_again_is_left_alone(company: Company, two_accounts: dict[str, Ref]) -> None:
+    kept = customer_of(company, two_accounts["other"])
+    company.seed_books("invoices", customer_id=kept.id)
+    company.choose(views=VIEW)
+    await company.sync()
+    company.edit_books("contacts", kept.id, status="active")
+    await company.quiet(full=True)
+    assert names(company)["Bunkyo Ltd"] == "active" and company.outcome(kept) == ("skipped", "out_of_view")
+
+
+async def test_one_that_a_person_edited_in_books_is_listed_with_what_it_says_now(
+    company: Company, two_accounts: dict[str, Ref]
+) -> None:
+    company.edit_books("contacts", customer_of(company, two_accounts["other"]).id, website="https://bunkyo.example")
+    company.choose(views=VIEW)
+    plan = await company.sync(plan_only=True)
+    [removal] = plan.entities["customers"]["actions"]
+    assert ("website", "https://bunkyo.example") in [(one["field"], one["before"]) for one in removal["changes"]]
+
+
+async def test_the_conflicts_copy_of_a_customer_is_nobodys_former_setting(company: Company, two_accounts: dict[str, Ref]) -> None:
+    """The copy that `conflicts: clone` made is set aside without a link; it keeps what a person said in Books."""
+    company.choose(conflicts="clone")
+    await company.sync()
+    company.edit_crm("Accounts", two_accounts["other"].id, Phone="03-1111-1111")
+    company.world.books.edit(
+        "contacts", customer_of(company, two_accounts["other"]).id, billing_address={"phone": "03-2222-2222"}
+    )
+    await company.sync()
+    assert len(names(company)) == 3
+    company.choose(views=VIEW)
+    await company.sync()
+    assert len(names(company)) == 2 and "Bunkyo Ltd" not in names(company)
+    await company.quiet(full=True)
+
+
+async def test_the_questions_that_a_policy_ends_are_counted(company: Company) -> None:
+    company.choose(duplicates="ask")
+    company.seed_crm("Accounts", Account_Name="Aoyama Ltd")
+    company.seed_books("contacts", contact_name="Aoyama Ltd", company_name="Aoyama Ltd")
+    await company.sync()
+    company.choose(duplicates="link")
+    assert meaning(await company.sync(plan_only=True))[-1] == "1 question is asked no longer, 0 new"
+    await company.sync()
+    company.choose(duplicates="ask")
+    assert meaning(await company.sync()) == ["customers.duplicates: link → ask", "0 records come into scope, 0 leave it"]

@@ -64,6 +64,13 @@ def test_the_words_above_the_table_say_what_it_cost_what_stopped_it_and_what_to_
     assert "customers: full compare" in text and text.endswith("`renkei --connection acme runs show R1`")
 
 
+def test_the_words_above_the_table_say_what_a_changed_setting_means() -> None:
+    run = report("green")
+    run.entities["customers"]["meaning"] = ["customers.views: none → Accounts: Printers", "0 records come into scope, 2 leave it"]
+    text = text_of(run)
+    assert "What changed for customers:" in text and "customers.views: none → Accounts: Printers" in text
+
+
 def test_a_time_without_offset_is_the_connections_own() -> None:
     assert instant(datetime(2026, 11, 25, 9), "Asia/Tokyo") == datetime(2026, 11, 25, tzinfo=UTC)
     exact = datetime(2026, 11, 25, 9, tzinfo=UTC)
