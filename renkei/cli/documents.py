@@ -34,6 +34,8 @@ def register(app: typer.Typer) -> None:
     documents.command("refresh")(refresh)
     documents.command("attach")(attach)
     documents.command("detach")(detach)
+    documents.command("create")(create)
+    documents.command("edit")(edit)
     documents.command("pdf")(pdf)
     documents.command("email")(email)
     app.add_typer(documents, name="documents", no_args_is_help=True)
@@ -127,6 +129,103 @@ def detach(document: Document, deal: Deal, acting: As, environment: Environment 
     (ref,), (its,) = refs_of([document]), refs_of([deal])
     found = visit("detach", acting, lambda user: detach_it(user, ref, its, environment or ""))
     show(found, f"{found['record']} belongs to {found['deal']} no more: {found['status']} (run {found['run']})")
+
+
+Day = Annotated[str | None, typer.Option(metavar="DATE", help="The document's date.")]
+Due = Annotated[str | None, typer.Option(metavar="DATE", help="Due date, or the last day of an estimate.")]
+Person = Annotated[str | None, typer.Option(metavar="REF", help="The contact person: crm:Contacts:ID.")]
+Lines = Annotated[
+    list[str] | None,
+    typer.Option("--line", metavar="FIELDS", help="item=REF or name=TEXT; quantity=; price=; discount=; tax=; description="),
+]
+Reference = Annotated[str | None, typer.Option(help="Reference or order number.")]
+Notes = Annotated[str | None, typer.Option(help="Notes for the customer.")]
+Terms = Annotated[str | None, typer.Option(help="Terms and conditions.")]
+Layout = Annotated[str | None, typer.Option("--template", metavar="ID", help="The layout, by id or name.")]
+Salesperson = Annotated[str | None, typer.Option(metavar="NAME", help="The salesperson.")]
+Preview = Annotated[bool, typer.Option("--preview", help="Show it, write nothing.")]
+
+
+def create(
+    kind: Annotated[str, typer.Argument(help="estimates, sales_orders or invoices")],
+    record: Annotated[str, typer.Argument(help="crm:Accounts:ID or crm:Contacts:ID.")],
+    acting: As,
+    lines: Lines = None,
+    date: Day = None,
+    due: Due = None,
+    person: Person = None,
+    reference: Reference = None,
+    notes: Notes = None,
+    terms: Terms = None,
+    template: Layout = None,
+    salesperson: Salesperson = None,
+    preview: Preview = False,
+    environment: Environment = None,
+) -> None:
+    """Make an estimate, sales order or invoice for an account or contact; what is not said comes from the record."""
+    from renkei.engine.document_changes import create as create_it
+
+    (ref,), chosen = refs_of([record]), _kind(kind)
+    asked = _asked(lines, date, due, person, reference, notes, terms, template, salesperson)
+    found = visit(
+        "create",
+        acting,
+        lambda user: create_it(user, chosen, ref, asked, preview=preview, environment=environment or ""),
+    )
+    show(found, "\n".join(_made_lines(found)))
+
+
+def edit(
+    document: Document,
+    acting: As,
+    lines: Lines = None,
+    date: Day = None,
+    due: Due = None,
+    person: Person = None,
+    reference: Reference = None,
+    notes: Notes = None,
+    terms: Terms = None,
+    template: Layout = None,
+    salesperson: Salesperson = None,
+    stamp: Annotated[str, typer.Option(help="As `documents show` told it; refused where it has changed since.")] = "",
+    preview: Preview = False,
+    environment: Environment = None,
+) -> None:
+    """Change an estimate, sales order or invoice: what is said, before → after. Lines, where said, replace all lines."""
+    from renkei.engine.document_changes import edit as edit_it
+
+    (ref,) = refs_of([document])
+    asked = _asked(lines, date, due, person, reference, notes, terms, template, salesperson)
+    found = visit(
+        "edit",
+        acting,
+        lambda user: edit_it(user, ref, asked, stamp=stamp, preview=preview, environment=environment or ""),
+    )
+    told = [f"  {one['field']}: {one['before']!r} → {one['after']!r}" for one in found["changes"]]
+    done = f"changed (run {found['run']})" if found["run"] else "not written" if told else "as it was asked to be already"
+    show(found, "\n".join([f"{found['record']}: {done}", *told]))
+
+
+def _asked(lines: list[str] | None, *texts: str | None) -> dict[str, Any]:
+    from renkei.core.document_forms import read_line
+    from renkei.core.errors import AskedWrongly
+
+    names = ("date", "due", "person", "reference", "notes", "terms", "template", "salesperson")
+    asked: dict[str, Any] = {name: text for name, text in zip(names, texts, strict=True) if text is not None}
+    try:
+        return {**asked, "lines": [read_line(line) for line in lines]} if lines else asked
+    except ValueError as error:
+        raise AskedWrongly(f"--line: {error}.", fix="Write --line 'item=crm:Products:ID; quantity=2; price=1000'.") from None
+
+
+def _made_lines(found: dict[str, Any]) -> Iterator[str]:
+    done = f"{found['document']} {found['number']} was made" if found["document"] else "Nothing is written yet"
+    yield f"{done}: {found['kind']} for {found['record']}, dated {found['date']}, due {found['due'] or '-'}"
+    rows = [
+        (one["name"], f"{one['quantity']} × {one['price']}", one["discount"] or "", one["amount"]) for one in found["lines"]
+    ]  # fmt: skip
+    yield table(rows, "  ")
+    yield f"  {found['sub_total']} {found['currency']} before tax"
 
 
 def pdf(document: Document, acting: As) -> None:

@@ -92,6 +92,27 @@ REASONS: Mapping[str, Both] = {
         "以前のメールは送信済みであると担当者が回答しました。別途送信する場合は、もう一度実行してください",
     ),
     "books_refused": ("Books refused it: {words}", "Books に拒否されました:{words}"),
+    "not_from_deal": (
+        "a document is made for an account or a contact, not from a deal",
+        "書類は取引先または連絡先に対して作成します。商談からは作成できません",
+    ),
+    "no_customer": (
+        "{record} has no customer in Books, and syncing it made none; see: renkei why {record}",
+        "{record} に対応する Books の顧客がなく、同期しても作成されませんでした。参照:renkei why {record}",
+    ),
+    "invalid": ("the form is wrong: {faults}", "入力に誤りがあります:{faults}"),
+    "period_closed": (
+        "refused: period_closed: the books are closed until {until}",
+        "refused: period_closed: {until} までの期間は締め切られています",
+    ),
+    "paid": ("{record} is paid, and is not edited any more", "{record} は支払い済みのため編集できません"),
+    "void": ("{record} is void, and is not edited any more", "{record} は無効のため編集できません"),
+    "invoiced": ("{record} is invoiced, and is not edited any more", "{record} は請求済みのため編集できません"),
+    "closed": ("{record} is closed, and is not edited any more", "{record} は完了しているため編集できません"),
+    "stale": (
+        "{record} has changed since it was seen; look at it again",
+        "{record} は表示した後に変更されています。もう一度確認してください",
+    ),
     "never_kept": (
         "purchase orders are always read from Books on the spot; there is nothing to refresh",
         "発注書は常に Books から直接読み込みます。更新の必要はありません",
@@ -110,17 +131,18 @@ REASONS: Mapping[str, Both] = {
 }  # fmt: skip
 
 
-def said(reason: str, **values: str) -> Both:
-    """The reason in both languages. A value that is a kind or a right is said in each language's own word."""
+def said(reason: str, **values: str | Both) -> Both:
+    """The reason in both languages. A value that is a kind or a right is said in each language's own word; a pair is said as it
+    is."""
     english, japanese = REASONS[reason]
-    nouns = {name: NOUNS.get(value, (value, value)) for name, value in values.items()}
+    nouns = {name: NOUNS.get(value, (value, value)) if isinstance(value, str) else value for name, value in values.items()}
     return (
         english.format(**{name: words[0] for name, words in nouns.items()}),
         japanese.format(**{name: words[1] for name, words in nouns.items()}),
     )
 
 
-def refusal(connection: str, actor: str, verb: str, reason: str, **values: str) -> DocumentRefused:
+def refusal(connection: str, actor: str, verb: str, reason: str, **values: str | Both) -> DocumentRefused:
     """The error that tells a CRM user why not."""
     english, japanese = said(reason, **values)
     return DocumentRefused(connection, actor, verb, reason, f"documents {verb}: {english}.", f"{japanese}。")

@@ -92,6 +92,8 @@ NEEDS: Mapping[str, tuple[Right, ...]] = {
     "documents refresh": RUN,
     "documents attach": RUN,
     "documents detach": RUN,
+    "documents create": RUN,
+    "documents edit": RUN,
     "documents pdf": READ,
     "documents email": READ,
     "documents email --send": RUN,

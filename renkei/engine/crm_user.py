@@ -13,7 +13,7 @@ from typing import Any
 
 from renkei.core import rights
 from renkei.core.connection import ConnectionSpec
-from renkei.core.document_words import DENIALS, refusal
+from renkei.core.document_words import DENIALS, Both, refusal
 from renkei.core.errors import ConnectionPaused, DocumentRefused, NotConnected, OrganizationChanged, RenkeiError
 from renkei.core.records import OutcomeRow
 from renkei.core.rights import DocumentAct
@@ -57,7 +57,7 @@ class CrmUser:
         assert found is not None
         raise self.refused(found[0], records, profile=self.profile, kind=kinds[0], right=found[1])
 
-    def refused(self, reason: str, records: Sequence[Ref] = (), **values: str) -> DocumentRefused:
+    def refused(self, reason: str, records: Sequence[Ref] = (), **values: str | Both) -> DocumentRefused:
         """The refusal, whose row is in the ledger now."""
         error = refusal(self.spec.name, self.act.actor, self.verb, reason, **values)
         outcome = "denied" if reason in DENIALS else "refused"

@@ -1,18 +1,23 @@
-"""Doubt: an e-mail that left and of which no answer came. Books knows no key for it, and sending again would be a second one.
+"""Doubt: what a person asked for, that left, and of which no answer came.
 
-So it is looked for in what Books tells of the document: its history, its status. What shows it closes the intent; where nothing
-does, a person is asked (`email_sent`), and nobody sends this document until he has answered.
+A document that was to be made carries our key: it is looked for among its customer's, and found or not there. For an e-mail Books
+knows no key, and sending again would be a second one: it is looked for in what Books tells of the document, its history, its
+status. What shows it closes the intent; where nothing does, a person is asked (`email_sent`), and nobody sends this document
+until he has answered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from renkei.core.errors import RenkeiError
 from renkei.core.planning import hold_id
+from renkei.core.published import document_of
 from renkei.core.records import Hold, Intent, OutcomeRow, Row
-from renkei.core.values import Ref
+from renkei.core.values import Ref, content_hash
 from renkei.engine.work import Rooms
 
 EMAIL = "email"  # the verb of such an intent's action
@@ -81,15 +86,49 @@ def _what(intent: Intent) -> dict[str, Any]:
     return {"template": payload["template"], "version": payload["version"], "request": payload["mail"], "intent": intent.id}
 
 
-async def settle_emails(rooms: Rooms, intents: Sequence[Intent], run: str, actor: str) -> list[Intent]:
-    """Settle those of the intents that are e-mails; returns the others, and keeps those open that Books did not tell of."""
+RECOVERED, HANDED_OVER = "found_by_key", "handed_over"
+
+
+async def settle_create(rooms: Rooms, intent: Intent, run: str, actor: str) -> None:
+    """Close the intent of a document that was to be made by whether its key stands on one of the customer's documents."""
+    action, key = intent.action, rooms.spec.books_key
+    customer = str(action.payload["customer_id"])
+    rows = await rooms.books.documents_of(action.module, "customer_id", customer)
+    made = next((document_of(action.module, row, key).id for row in rows if row.get(key) == intent.key), None)
+    ledger, name, now = rooms.ledger, rooms.spec.name, rooms.clock.now()
+    with ledger.transaction():
+        if made is None:
+            ledger.mark_intents([intent.id], "abandoned", now, {intent.id: {"by": "not_there"}})
+            return
+        ledger.mark_intents([intent.id], "confirmed", now, {intent.id: {"id": made, "by": RECOVERED}})
+        source = [action.source] if action.source is not None else []
+        ledger.append(name, run, [made_row(intent, made, [*source, Ref("books", "contacts", customer)], RECOVERED, now, actor)])
+
+
+def made_row(intent: Intent, made: str, about: Sequence[Ref], reason: str, now: datetime, actor: str) -> OutcomeRow:
+    """The evidence of a document that was made."""
+    action, document = intent.action, Ref("books", intent.action.module, made)
+    detail = {
+        "verb": "create", "side": "books", "module": action.module, "request": action.payload, "key": intent.key,
+        "document": str(document), "asked_for": content_hash(action.payload),
+    }  # fmt: skip
+    return OutcomeRow("write", "documents", (*about, document), "created", reason, now, actor, detail)
+
+
+async def settle_people(rooms: Rooms, intents: Sequence[Intent], run: str, actor: str) -> list[Intent]:
+    """Settle those of the intents that people asked for and that can be looked for; returns the others. What Books does not
+    tell of now stays open."""
     rest = []
     for intent in intents:
-        if intent.action.verb != EMAIL:
+        settle = _SETTLES.get((intent.action.entity, intent.action.verb))
+        if settle is None or intent.action.side != "books":
             rest.append(intent)
             continue
-        try:
-            await settle_email(rooms, intent, run, actor)
-        except RenkeiError:
-            continue  # Books does not answer now: the next run looks
+        with suppress(RenkeiError):  # Books does not answer now: the next run looks
+            await settle(rooms, intent, run, actor)
     return rest
+
+
+_SETTLES: Mapping[tuple[str, str], Callable[[Rooms, Intent, str, str], Awaitable[object]]] = {
+    ("documents", EMAIL): settle_email, ("documents", "create"): settle_create,
+}  # fmt: skip

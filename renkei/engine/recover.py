@@ -1,8 +1,8 @@
 """Recover: close what a run that died left open, before anything is read.
 
 Its open intents are given up as such and its rows are still open: the keys that it wrote on both sides make this run find
-what arrived, and nothing is sent again blindly (docs/decisions/0005-recovery-by-keys.md). E-mails carry no key: they are
-looked for, or asked about (engine/doubt.py).
+what arrived, and nothing is sent again blindly (docs/decisions/0005-recovery-by-keys.md). What a
+person asked for is looked for, or asked about (engine/doubt.py).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from renkei.core.records import Intent, OutcomeRow
-from renkei.engine.doubt import settle_emails
+from renkei.engine.doubt import settle_people
 from renkei.engine.work import Request, Rooms
 
 
@@ -19,7 +19,7 @@ async def recover(rooms: Rooms, request: Request, run: str) -> None:
     ledger, name, now = rooms.ledger, rooms.spec.name, rooms.clock.now()
     alive = {run, *ledger.claimed(name, now, run).values()}
     left = [one for one in ledger.open_intents(name) if one.run not in alive]
-    intents = await settle_emails(rooms, left, run, request.actor)
+    intents = await settle_people(rooms, left, run, request.actor)
     with ledger.transaction():
         told = [_perhaps(one, request, now) for one in intents if one.state != "unknown"]  # of those their own run has told
         ledger.append(name, run, told)

@@ -56,7 +56,7 @@ MAY = {
     "documents summary": "viewer mapper operator approver auditor", "documents refresh": "operator",
     "documents attach": "operator", "documents detach": "operator",
     "documents pdf": "viewer mapper operator approver auditor", "documents email": "viewer mapper operator approver auditor",
-    "documents email --send": "operator",
+    "documents email --send": "operator", "documents create": "operator", "documents edit": "operator",
     "watch": "viewer mapper operator approver auditor",
     "flow apply --release": "approver",
     **{

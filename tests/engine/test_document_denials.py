@@ -19,6 +19,7 @@ from renkei.core.rights import KINDS, MODULES
 from renkei.core.values import Ref
 from renkei.engine.attachments import attach, detach
 from renkei.engine.crm_user import CrmUser, crm_user
+from renkei.engine.document_changes import create, edit
 from renkei.engine.document_files import fetch_pdf
 from renkei.engine.document_mail import preview, send
 from renkei.engine.documents import list_documents, refresh, show_document, summary
@@ -86,6 +87,8 @@ def work_of(verb: str, kind: str, account: Ref, paper: Ref) -> Work:
         "refresh": lambda user: refresh(user, paper),
         "attach": lambda user: attach(user, paper, Ref("crm", "Deals", "1")),
         "detach": lambda user: detach(user, paper, Ref("crm", "Deals", "1")),
+        "create": lambda user: create(user, kind, account, {"lines": [{"name": "x", "price": "1"}]}),
+        "edit": lambda user: edit(user, paper, {"notes": "x"}),
         "pdf": lambda user: fetch_pdf(user, paper),
         "email": lambda user: preview(user, paper),
         "email --send": lambda user: send(user, paper, "1", [Ref("crm", "Contacts", "1")]),
@@ -97,6 +100,7 @@ def work_of(verb: str, kind: str, account: Ref, paper: Ref) -> Work:
 NEEDED = {
     "list": ("view", "View"), "show": ("view", "View"), "summary": ("view", "View"), "refresh": ("view", "View"),
     "attach": ("create", "Edit"), "detach": ("create", "Edit"),
+    "create": ("create", "Create"), "edit": ("create", "Edit"),
     "pdf": ("view", "View"), "email": ("email", "View"), "email --send": ("email", "View"),
 }  # fmt: skip
 CASES = [

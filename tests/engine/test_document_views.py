@@ -161,8 +161,8 @@ async def test_a_refresh_brings_one_records_documents_up_to_date_and_moves_its_a
     after = (await listed(company, account_ref(account)))["documents"][0]
     assert done["status"] == "green" and (after["balance"], after["status"]) == ("600", "partially_paid")
     assert after["as_of"] > before["as_of"]
-    assert company.ledger.run(done["run"]).kind == "refresh"  # type: ignore[union-attr]
-    assert company.ledger.run(done["run"]).actor == "crm:Standard"  # type: ignore[union-attr]
+    assert company.ledger.run(done["run"]).kind == "refresh"
+    assert company.ledger.run(done["run"]).actor == "crm:Standard"
 
 
 async def test_what_no_run_keeps_is_read_on_the_spot(company: Company) -> None:
