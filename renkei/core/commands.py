@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 WRITES = frozenset(  # they take --environment
-    {"apply", "deploy", "disconnect", "documents email", "documents refresh", "prepare", "publish", "switch-organization", "sync"}
-)
+    {
+        "apply", "deploy", "disconnect", "documents attach", "documents create", "documents detach", "documents edit",
+        "documents email", "documents refresh", "prepare", "publish", "switch-organization", "sync",
+    }
+)  # fmt: skip
 
 
 def command(connection: str, words: str, environment: str | None = None) -> str:
