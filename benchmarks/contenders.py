@@ -74,7 +74,8 @@ def token_of(address: dict[str, str]) -> str:
 async def renkei(address: dict[str, str], columns: list[str], folder: Path) -> Measured:
     """The extract stage as every run carries it out: rows checked, hashed, keyed for matching, kept raw and mirrored."""
     import pandas as pd
-    import pyarrow.parquet  # noqa: F401 - the raw copy needs it
+    import pyarrow.compute
+    import pyarrow.parquet  # noqa: F401 - the raw copy needs both
 
     from renkei.engine.extract import read_list
     from renkei.engine.sequence import survey

@@ -165,7 +165,7 @@ class ZohoCrm:
             rows = _rows(reply, "data")
             more = bool(_mapping(reply.content.get("info")).get("more_records"))
             if rows:
-                last = max((str(row["id"]) for row in rows), key=int)
+                last = str(max(int(row["id"]) for row in rows))
             elif more:
                 raise Unreachable("crm", f"{module}: an empty page that says there is more.")
             if rows and len(chunks) > 1:

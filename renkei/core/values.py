@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -107,6 +108,11 @@ def row_digest(raw: Any) -> str:
 def row_json(raw: Any) -> bytes:
     """Raw JSON values as JSON with sorted keys: the same content, the same bytes."""
     return orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
+
+
+def rows_json(rows: Sequence[Any]) -> list[bytes]:
+    """`row_json` of each."""
+    return [orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in rows]
 
 
 def text_digest(text: bytes) -> str:

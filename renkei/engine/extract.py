@@ -23,7 +23,7 @@ from renkei.core.matching import keys_of
 from renkei.core.planning import ListRead
 from renkei.core.published import KINDS, add_up, document_of, parts_of, sums_of
 from renkei.core.records import Page, QuarantineRow, Row
-from renkei.core.values import MISSING, Ref, Side, parse_time, row_digest, row_json, text_digest, time_text
+from renkei.core.values import MISSING, Ref, Side, parse_time, row_digest, rows_json, text_digest, time_text
 from renkei.engine.work import (
     MOST_ABSENCES,
     OVERLAP,
@@ -44,9 +44,35 @@ from renkei.engine.work import (
 )
 
 CHUNK = 2000  # rows compared together, one row group of the raw copy: a page of the CRM, while the next one travels
-JUDGED = 10_000  # new or changed rows checked and stored together: bounds memory, amortises the checker's fixed cost
+TURNS = 8  # of the event loop that a request takes on its way through the client's locks to the socket; 4 were seen
+JUDGED = 20_000  # new or changed rows checked and stored together: bounds memory, amortises the checker's fixed cost
 
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Fresh:
+    """New or changed rows that are neither checked nor stored yet, column by column."""
+
+    ids: list[str] = field(default_factory=list)
+    stamps: list[Any] = field(default_factory=list)  # Arrow arrays
+    hashes: list[str] = field(default_factory=list)
+    content: list[bytes] = field(default_factory=list)
+    in_view: list[bool] = field(default_factory=list)
+    asked: dict[str, list[Any]] = field(default_factory=dict)  # what the arrival suite looks at
+
+    def rows(self) -> pd.DataFrame:
+        """As Ledger.put_read wants them."""
+        import pyarrow as pa
+
+        text = {"id": self.ids, "hash": self.hashes, "content": self.content}
+        stamps = pa.chunked_array(self.stamps).to_pandas()
+        return pd.DataFrame(text, dtype=object).assign(stamp=stamps, in_view=self.in_view)
+
+    def judged(self) -> pd.DataFrame:
+        """What the judge is to see: nothing of rows outside the view."""
+        frame = pd.DataFrame({"id": self.ids, **self.asked}, dtype=object)
+        return frame if all(self.in_view) else frame[self.in_view]
 
 
 @dataclass(slots=True)
@@ -65,9 +91,7 @@ class _Reading:
     served_at: datetime | None = None
     ids: list[str] = field(default_factory=list)  # read and not compared yet, beside `raw`
     raw: list[Row] = field(default_factory=list)
-    fresh: list[pd.DataFrame] = field(default_factory=list)  # new or changed and not stored yet, as Ledger.put_read wants it
-    judged: list[pd.DataFrame] = field(default_factory=list)  # what the arrival suite looks at of those inside the view
-    waiting: int = 0  # rows of `fresh`
+    fresh: _Fresh = field(default_factory=lambda: _Fresh())
     outside: set[str] = field(default_factory=set)
     storing: asyncio.Future[None] | None = None  # what the ledger is taking in while reading goes on
 
@@ -231,7 +255,8 @@ async def _ahead(pages: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
         try:
             while (page := await coming) is not None:
                 coming = asyncio.ensure_future(anext(pages, None))
-                await asyncio.sleep(0)  # no waiting: the other task runs until its request has left
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)  # no waiting: the other task runs until its request has left
                 yield page
         finally:
             coming.cancel()
@@ -307,19 +332,21 @@ async def _take(
 ) -> None:
     if reading.served_at is None:
         reading.served_at = page.served_at
-    for row in page.rows:
-        row_id = str(row["id"]) if reading.side == "crm" else books_id(reading.module, row)
-        if row_id in reading.seen:
-            continue
-        reading.seen.add(row_id)
-        reading.ids.append(row_id)
-        reading.raw.append(row)
-        if reading.module in KINDS and reading.complete:
-            _add_up(rooms, work, reading.module, row)
-    reading.rows = len(reading.seen)
+    side, module, seen = reading.side, reading.module, reading.seen
+    ids, rows = [str(row["id"]) if side == "crm" else books_id(module, row) for row in page.rows], page.rows
+    if len(set(ids)) < len(ids) or not seen.isdisjoint(ids):  # a list that moved between two pages serves a row twice
+        once = {row_id: row for row_id, row in zip(reversed(ids), reversed(rows), strict=True) if row_id not in seen}
+        ids, rows = [*reversed(once)], [*reversed(once.values())]
+    seen.update(ids)
+    reading.ids += ids
+    reading.raw += rows
+    if module in KINDS and reading.complete:
+        for row in rows:
+            _add_up(rooms, work, module, row)
+    reading.rows = len(seen)
     if len(reading.ids) >= CHUNK:
         _compare(rooms, world, work, reading, snapshot)
-    if reading.waiting >= JUDGED:
+    if len(reading.fresh.ids) >= JUDGED:
         await _store(rooms, work, reading, run)
     rooms.progress("extract", work.entity, reading.rows, None)
 
@@ -341,7 +368,7 @@ def _compare(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, sn
     if not ids:
         return
     side, module, outside = reading.side, reading.module, reading.outside
-    texts, stamps = [row_json(row) for row in rows], _stamps(side, rows)
+    texts, stamps = rows_json(rows), _stamps(side, rows)
     snapshot.add(ids, stamps, texts)
     newest = pc.max(stamps).as_py()
     if newest is not None:
@@ -349,29 +376,43 @@ def _compare(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, sn
     hashes = list_hashes(rooms, world, side, module, ids, rows, texts, outside=outside)
     changed = rooms.ledger.changed(rooms.spec.name, side, module, hashes) if reading.known else hashes.keys()
     work.unchanged.setdefault((side, module), set()).update(hashes.keys() - changed)
-    is_fresh = pd.Series([row_id in changed for row_id in ids])
-    in_view = pd.Series([row_id not in outside for row_id in ids])
-    read = pd.DataFrame({"id": ids, "hash": [*hashes.values()], "content": texts}, dtype=object)
-    reading.fresh.append(read.assign(stamp=stamps.to_pandas(), in_view=in_view)[is_fresh])
-    asked = {name: [row.get(name, MISSING) for row in rows] for name in reading.asked}
-    reading.judged.append(pd.DataFrame({"id": ids, **asked}, dtype=object)[is_fresh & in_view])
-    reading.waiting += int(is_fresh.sum())
+    if not changed:
+        return
+    if len(changed) < len(ids):
+        places = [place for place, row_id in enumerate(ids) if row_id in changed]
+        ids, rows, texts = [ids[one] for one in places], [rows[one] for one in places], [texts[one] for one in places]
+        stamps = stamps.take(places)
+    fresh = reading.fresh
+    fresh.ids += ids
+    fresh.stamps.append(stamps)
+    fresh.hashes += [hashes[row_id] for row_id in ids]
+    fresh.content += texts
+    fresh.in_view += [row_id not in outside for row_id in ids]
+    for name in reading.asked:
+        fresh.asked.setdefault(name, []).extend(_column(rows, name))
+
+
+def _column(rows: Sequence[Row], name: str) -> list[Any]:
+    """A field of every row; MISSING where a row does not serve it."""
+    try:
+        return [row[name] for row in rows]
+    except KeyError:
+        return [row.get(name, MISSING) for row in rows]
 
 
 async def _store(rooms: Rooms, work: EntityWork, reading: _Reading, run: str) -> None:
     """Check what is new or changed, and have it stored while the next pages come in."""
-    if not reading.waiting:
+    fresh, reading.fresh = reading.fresh, _Fresh()
+    if not fresh.ids:
         return
-    fresh, judged = pd.concat(reading.fresh), pd.concat(reading.judged)
-    reading.fresh, reading.judged, reading.waiting = [], [], 0
     side, module, name = reading.side, reading.module, rooms.spec.name
-    _judge(rooms, work, side, module, judged)
+    _judge(rooms, work, side, module, fresh.judged())
     bad = work.fresh_quarantine
-    refused = [row for one in judged["id"] for row in bad.get(Ref(side, module, one), ())] if bad else []
+    refused = [row for one in fresh.ids for row in bad.get(Ref(side, module, one), ())] if bad else []
     if reading.storing is not None:
         await reading.storing
     # with them the quarantined: a run that ends here, or only plans, has told the next one which rows to check again
-    storing = rooms.ledger.put_read(name, side, module, fresh, refused, run, rooms.clock.now())
+    storing = rooms.ledger.put_read(name, side, module, fresh.rows(), refused, run, rooms.clock.now())
     reading.storing = asyncio.ensure_future(storing)
 
 
@@ -433,7 +474,7 @@ def keys_by_row(rooms: Rooms, world: World, side: Side, module: str, rows: Seque
 
 def judge_arrival(rooms: Rooms, work: EntityWork, side: Side, module: str, rows: Sequence[tuple[str, Row]]) -> None:
     """Check raw rows against `arrival/<side>_<module>`; failing rows wait in `work.fresh_quarantine`."""
-    columns = {name: [row.get(name, MISSING) for _, row in rows] for name in _asked_columns(rooms, side, module)}
+    columns = {name: _column([row for _, row in rows], name) for name in _asked_columns(rooms, side, module)}
     _judge(rooms, work, side, module, pd.DataFrame({"id": [row_id for row_id, _ in rows], **columns}, dtype=object))
 
 

@@ -20,6 +20,7 @@ from renkei.ledger.holds import Holds
 from renkei.ledger.life import Life
 from renkei.ledger.links import Links
 from renkei.ledger.migrate import migrate, revision
+from renkei.ledger.mirrors import list_values
 from renkei.ledger.runs import Runs
 from renkei.ledger.verify import Verifying
 
@@ -48,8 +49,11 @@ class SqlLedger(Runs, Life, Holds, Links, Erasing, Verifying, Documents, Attachm
     def _put_read_beside(self, *put: Any) -> None:
         beside = SqlLedger(self._engine)
         try:
-            if self.is_sqlite:  # rows are put at the end of the table: little of it is looked at again
+            if self.is_sqlite:
+                # rows are put at the end of the table: little of it is looked at again
                 beside.connection.exec_driver_sql("PRAGMA cache_size=-16384")
+                # the log is written in order, so that the next commit of a run makes this one as durable as itself
+                beside.connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
             beside._put_read(*put)
         finally:
             beside.connection.close()
@@ -58,8 +62,9 @@ class SqlLedger(Runs, Life, Holds, Links, Erasing, Verifying, Documents, Attachm
         self, connection: str, side: Side, module: str,
         rows: pd.DataFrame, refused: Sequence[QuarantineRow], run: str, now: datetime,
     ) -> None:  # fmt: skip
+        values = list_values(rows)  # before the database is locked for others
         with self.transaction():
-            self.put_list(connection, side, module, rows)
+            self.put_list(connection, side, module, values)
             self.put_quarantine(connection, refused, run, now)
 
 

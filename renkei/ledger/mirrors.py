@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, update
@@ -85,16 +86,9 @@ class Mirrors(Database):
             )
             self.put_keys(connection, side, module, {row.id: row.keys for row in last.values() if row.keys is not None})
 
-    def put_list(self, connection: str, side: Side, module: str, rows: pd.DataFrame) -> None:
-        """`put_mirrors` of a read's rows, whose keys stay as they are: columns as ports.Ledger.put_read has them."""
-        values = (
-            rows["id"].tolist(),
-            moment_texts(rows["stamp"]),
-            rows["hash"].tolist(),
-            [text_of_json(content) for content in rows["content"].tolist()],
-            rows["in_view"].tolist(),
-        )
-        self._put_rows(_PUT_MIRRORS, (connection, side, module), [*zip(*values, strict=True)])
+    def put_list(self, connection: str, side: Side, module: str, values: Sequence[Sequence[Any]]) -> None:
+        """`put_mirrors` of a read's rows, as `list_values` has them; their keys stay as they are."""
+        self._put_rows(_PUT_MIRRORS, (connection, side, module), values)
 
     def put_keys(self, connection: str, side: Side, module: str, keys: Mapping[str, Sequence[_KEY]]) -> None:
         """Id → its (rule, value) keys, which replace those that it had; what is as it was is not written."""
@@ -330,6 +324,18 @@ class Mirrors(Database):
                 }
             ],
         )
+
+
+def list_values(rows: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """The rows of ports.Ledger.put_read as `Mirrors.put_list` puts them."""
+    columns = (
+        rows["id"].tolist(),
+        moment_texts(rows["stamp"]),
+        rows["hash"].tolist(),
+        [text_of_json(content) for content in rows["content"].tolist()],
+        rows["in_view"].tolist(),
+    )
+    return [*zip(*columns, strict=True)]
 
 
 def by_module(refs: Iterable[Ref]) -> dict[tuple[Side, str], list[str]]:

@@ -112,7 +112,11 @@ def is_email_address(value: Any) -> bool:
 
 
 def _ask(column: pd.Series[Any], question: Callable[[Any], bool]) -> pd.Series[bool]:
-    answers = [(isinstance(value, str) and value == "") or question(value) for value in column.tolist()]
+    values = column.tolist()
+    if all(type(value) is str for value in values) and len(told := set(values)) < len(values) // 2:  # each of a few once
+        known = {value: value == "" or question(value) for value in told}
+        return pd.Series([known[value] for value in values], index=column.index, dtype=bool)
+    answers = [(isinstance(value, str) and value == "") or question(value) for value in values]
     return pd.Series(answers, index=column.index, dtype=bool)
 
 

@@ -9,7 +9,8 @@ import pytest
 from company import Company
 
 from renkei.core.records import Page
-from renkei.engine.extract import _ahead, _Reading, _stamps, _stored, stamp_of
+from renkei.engine.extract import Snapshot, _ahead, _Reading, _stamps, _stored, _take, stamp_of
+from renkei.engine.work import EntityWork
 
 
 class Lists:
@@ -91,3 +92,30 @@ async def test_a_read_whose_rows_cannot_be_stored_fails() -> None:
     with pytest.raises(OSError, match="the disk is full"):
         async with _stored(reading):
             reading.storing = asyncio.ensure_future(store())
+
+
+async def test_of_a_chunk_with_one_changed_row_that_row_alone_is_stored_anew(company: Company) -> None:
+    ids = [company.seed_crm("Accounts", Account_Name=f"Account {number}") for number in range(3)]
+    await company.sync(entities=("customers",))
+    company.edit_crm("Accounts", ids[1], Phone="03-1234-5678")
+    before = company.ledger.mirrors("demo", "crm", "Accounts", ids)
+    await company.sync(entities=("customers",), plan_only=True)
+    after = company.ledger.mirrors("demo", "crm", "Accounts", ids)
+    assert [one for one in ids if before[one] != after[one]] == [ids[1]] and after[ids[1]].row["Phone"] == "03-1234-5678"
+    await company.sync(entities=("customers",))
+    await company.quiet(entities=("customers",))
+
+
+async def test_a_row_that_a_page_serves_twice_is_read_once_as_it_was_first_seen(company: Company) -> None:
+    one = company.seed_crm("Accounts", Account_Name="Once Ltd")
+    row = company.crm()[one]
+    reading = _Reading("crm", "Accounts", None, True, known=False, asked=())
+    with Snapshot(company.settings.data / "rows.parquet") as snapshot:
+        async with company.rooms() as rooms:
+            work = EntityWork("customers", True, "", company.spec.customers)
+            page = Page([row, {**row, "Account_Name": "Later"}, {**row, "id": "7"}], company.clock.now(), 1)
+            await _take(rooms, None, work, reading, page, snapshot, "R")  # type: ignore[arg-type]
+            await _take(rooms, None, work, reading, page, snapshot, "R")  # type: ignore[arg-type]
+    assert [(row_id, row["Account_Name"]) for row_id, row in zip(reading.ids, reading.raw, strict=True)] == [
+        (one, "Once Ltd"), ("7", "Once Ltd"),
+    ]  # fmt: skip
