@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal, Protocol
 
 import pandas as pd
@@ -20,6 +20,7 @@ from renkei.core.records import (
     Base,
     ConnectionState,
     Currency,
+    DealDocument,
     Decision,
     Deletion,
     DocumentRow,
@@ -620,6 +621,18 @@ class Ledger(TokenStore, CallStore, Protocol):
 
     def documents_of_deals(self, connection: str, module: str, deals: Iterable[str] | None = None) -> Iterator[list[DocumentRow]]:
         """In chunks, ordered by deal and id; those without a deal are left out. None: of all deals."""
+
+    def put_deal_documents(self, connection: str, rows: Sequence[DealDocument], run: str) -> None:
+        """Insert or replace, by deal, module and part."""
+
+    def drop_deal_documents(self, connection: str, rows: Sequence[DealDocument]) -> None:
+        """Forget these, by deal, module and part."""
+
+    def deal_documents(self, connection: str, deals: Iterable[str]) -> list[DealDocument]:
+        """All that is remembered of these deals, of every module, ordered by deal, module and part."""
+
+    def deals_due(self, connection: str, module: str, day: date) -> list[str]:
+        """Deals of which a part waits for this day or an earlier one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -411,3 +411,26 @@ class DocumentRow:
     last_payment: date | None
     stamp: datetime | None
     deal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DealDocument:
+    """What is remembered of the document that a deal got, or of why it has none.
+
+    module     of Books: estimates | invoices
+    part       under staged billing, the id of the deal's row that it bills; "" otherwise
+    document   Books' id; "" while there is none
+    status     where our last write left it; without a document `waiting` for its day, or `before_setting`
+    signature  of what the deal gave it when we wrote it last
+    amount     net of tax, or with it where the mapping says so: what it takes of the deal's amount
+    due        the day from which on it is billed
+    """
+
+    deal: str
+    module: str
+    part: str
+    document: str
+    status: str
+    signature: str = ""
+    amount: Decimal = Decimal(0)
+    due: date | None = None

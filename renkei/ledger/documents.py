@@ -11,14 +11,15 @@ from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from renkei.core.ports import DocumentKey
-from renkei.core.records import DocumentRow
+from renkei.core.records import DealDocument, DocumentRow
 from renkei.core.values import Side
 from renkei.ledger.codec import day_or_none, moment, moment_or_none, moment_text, moment_text_or_none
 from renkei.ledger.database import AnyRow, Database
-from renkei.ledger.tables import api_calls, attachments, documents, token_refreshes, tokens
+from renkei.ledger.tables import api_calls, attachments, deal_documents, documents, token_refreshes, tokens
 
 _CHUNK = 2000
 _FIELDS = ("number", "customer", "currency", "dated", "due", "status", "total", "balance", "last_payment", "stamp", "deal")
+_OF_DEALS = ("document", "status", "signature", "amount", "due", "run")
 _REFRESHES_KEPT = timedelta(days=1)
 
 
@@ -83,6 +84,34 @@ class Attachments(Database):
             )
         )
         return {row.id: row.deal for row in rows}
+
+
+class DealDocuments(Database):
+    def put_deal_documents(self, connection: str, rows: Sequence[DealDocument], run: str) -> None:
+        """Insert or replace, by deal, module and part."""
+        last = {(row.deal, row.module, row.part): row for row in rows}
+        self._write(self._upsert(deal_documents, _OF_DEALS), [_deal_row(connection, row, run) for row in last.values()])
+
+    def drop_deal_documents(self, connection: str, rows: Sequence[DealDocument]) -> None:
+        """Forget these, by deal, module and part."""
+        for row in rows:
+            where = [deal_documents.c[name] == getattr(row, name) for name in ("deal", "module", "part")]
+            self._write(delete(deal_documents).where(deal_documents.c.connection == connection, *where))
+
+    def deal_documents(self, connection: str, deals: Iterable[str]) -> list[DealDocument]:
+        """All that is remembered of these deals, of every module, ordered by deal, module and part."""
+        key = (deal_documents.c.deal, deal_documents.c.module, deal_documents.c.part)
+        where = [deal_documents.c.connection == connection, self._among(deal_documents.c.deal, deals)]
+        return [_deal_document(row) for row in self._read(select(deal_documents).where(*where).order_by(*key))]
+
+    def deals_due(self, connection: str, module: str, day: date) -> list[str]:
+        """Deals of which a part waits for this day or an earlier one."""
+        where = [
+            deal_documents.c.connection == connection, deal_documents.c.module == module,
+            deal_documents.c.status == "waiting", deal_documents.c.due <= day.isoformat(),
+        ]  # fmt: skip
+        rows = self._read(select(deal_documents.c.deal).where(*where).distinct().order_by(deal_documents.c.deal))
+        return [row.deal for row in rows]
 
 
 class Calls(Database):
@@ -164,6 +193,19 @@ def _document_row(connection: str, row: DocumentRow) -> dict[str, str | None]:
         "stamp": moment_text_or_none(row.stamp),
         "deal": row.deal,
     }
+
+
+def _deal_row(connection: str, row: DealDocument, run: str) -> dict[str, str | None]:
+    return {
+        "connection": connection, "deal": row.deal, "module": row.module, "part": row.part, "document": row.document,
+        "status": row.status, "signature": row.signature, "amount": str(row.amount), "due": _day_text(row.due), "run": run,
+    }  # fmt: skip
+
+
+def _deal_document(row: AnyRow) -> DealDocument:
+    return DealDocument(
+        row.deal, row.module, row.part, row.document, row.status, row.signature, Decimal(row.amount), day_or_none(row.due)
+    )
 
 
 def _document(row: AnyRow) -> DocumentRow:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from renkei.core.records import QuarantineRow
 from renkei.core.values import Side
 from renkei.ledger.database import connect, is_there
-from renkei.ledger.documents import Attachments, Calls, Documents, Tokens
+from renkei.ledger.documents import Attachments, Calls, DealDocuments, Documents, Tokens
 from renkei.ledger.erasing import Erasing
 from renkei.ledger.evidence import new_salt
 from renkei.ledger.holds import Holds
@@ -25,7 +25,7 @@ from renkei.ledger.runs import Runs
 from renkei.ledger.verify import Verifying
 
 
-class SqlLedger(Runs, Life, Holds, Links, Erasing, Verifying, Documents, Attachments, Calls, Tokens):
+class SqlLedger(Runs, Life, Holds, Links, Erasing, Verifying, Documents, Attachments, DealDocuments, Calls, Tokens):
     """One connection to a ledger that has been migrated. Belongs to one event loop; `close()` when done.
 
     `salt` gives random bytes for the hashes of details; they come from the system, never from the run's own chance,

@@ -11,10 +11,19 @@ from sqlalchemy import Table, delete, insert, select, update
 from renkei.core.records import ConnectionState
 from renkei.ledger.codec import moment, moment_text
 from renkei.ledger.database import Database
-from renkei.ledger.tables import attachments, connection_states, documents, mirror_keys, mirrors, set_aside, watermarks
+from renkei.ledger.tables import (
+    attachments,
+    connection_states,
+    deal_documents,
+    documents,
+    mirror_keys,
+    mirrors,
+    set_aside,
+    watermarks,
+)
 
 # What is known of Books. All of `set_aside` is: a CRM record is set aside because of what it met there.
-_OF_BOOKS: tuple[Table, ...] = (mirrors, mirror_keys, watermarks, documents, attachments, set_aside)
+_OF_BOOKS: tuple[Table, ...] = (mirrors, mirror_keys, watermarks, documents, attachments, deal_documents, set_aside)
 
 
 class Life(Database):

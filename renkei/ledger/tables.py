@@ -558,6 +558,27 @@ attachments = Table(
     PrimaryKeyConstraint("connection", "module", "id"),
 )
 
+# The documents that deals got, and why a deal has none.
+deal_documents = Table(
+    "deal_documents",
+    metadata,
+    _text("connection"),
+    _text("deal"),
+    _text("module"),
+    _text("part"),
+    _text("document"),
+    _text("status"),
+    _text("signature"),
+    _text("amount"),
+    _text("due", null=True),
+    _text("run"),
+    PrimaryKeyConstraint("connection", "deal", "module", "part"),
+)
+Index(
+    "ix_deal_documents_due", deal_documents.c.connection, deal_documents.c.module, deal_documents.c.status, deal_documents.c.due
+)
+Index("ix_deal_documents_document", deal_documents.c.connection, deal_documents.c.module, deal_documents.c.document)
+
 api_calls = Table(
     "api_calls",
     metadata,

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from renkei.core.errors import AskedWrongly, Bug
 from renkei.core.ports import Settled
-from renkei.core.records import OPEN_OUTCOMES, Base, Decision, DocumentRow, QuarantineRow, Watermark
+from renkei.core.records import OPEN_OUTCOMES, Base, DealDocument, Decision, DocumentRow, QuarantineRow, Watermark
 from renkei.core.values import Ref, Side
 from renkei.ledger import SqlLedger, open_ledger
 
@@ -409,3 +409,34 @@ def test_nothing_of_one_connection_is_ever_returned_for_another(mine: set[int], 
     }
     assert len(ledger.claimed("other", NOW, "another")) == len(theirs)
     ledger.close()
+
+
+# --------------------------------------------------------------------------------------------------- documents of deals
+
+
+def test_what_a_deal_got_is_told_of_that_deal_alone_and_forgotten_one_by_one(ledger: SqlLedger) -> None:
+    first = DealDocument("7", "invoices", "", "900", "draft", "s1", Decimal("1200.50"))
+    part = DealDocument("7", "invoices", "71", "", "waiting", due=date(2026, 12, 1))
+    ledger.put_deal_documents("acme", [first, part, dataclasses.replace(first, deal="8")], "r1")
+    assert ledger.deal_documents("acme", ["7"]) == [first, part]
+    assert ledger.deal_documents("other", ["7"]) == []
+    ledger.put_deal_documents("acme", [dataclasses.replace(first, status="void")], "r2")
+    ledger.drop_deal_documents("acme", [part])
+    assert [one.status for one in ledger.deal_documents("acme", ["7"])] == ["void"]
+
+
+def test_a_waiting_part_is_due_from_its_day_on(ledger: SqlLedger) -> None:
+    part = DealDocument("7", "invoices", "71", "", "waiting", due=date(2026, 12, 1))
+    ledger.put_deal_documents("acme", [part, dataclasses.replace(part, deal="8", status="draft", document="900")], "r1")
+    assert ledger.deals_due("acme", "invoices", date(2026, 11, 30)) == []
+    assert ledger.deals_due("acme", "invoices", date(2026, 12, 1)) == ["7"]
+    assert ledger.deals_due("acme", "estimates", date(2026, 12, 1)) == []
+
+
+def test_what_deals_got_rests_with_the_organisation_that_it_was_made_in(ledger: SqlLedger) -> None:
+    made = DealDocument("7", "estimates", "", "900", "draft")
+    ledger.put_deal_documents("acme", [made], "r1")
+    ledger.put_by("acme", "60001")
+    assert ledger.deal_documents("acme", ["7"]) == []
+    ledger.bring_back("acme", "60001")
+    assert ledger.deal_documents("acme", ["7"]) == [made]
