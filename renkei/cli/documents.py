@@ -79,7 +79,7 @@ def list_(
 
 
 def show_(document: Document, acting: As) -> None:
-    """One document as Books has it now: lines, taxes, payments, what happened to it, template."""
+    """One document as Books has it now: lines, taxes, payments, what happened to it, template, qualified-invoice checks."""
     from renkei.engine.documents import show_document
 
     (ref,) = refs_of([document])
@@ -110,7 +110,8 @@ def refresh(
 
     (ref,) = refs_of([record])
     found = visit("refresh", acting, lambda user: refresh_it(user, ref, environment or ""))
-    show(found, f"{found['record']} was read again in {found['seconds']:.1f} s: {found['status']} (run {found['run']})")
+    read = f"{found['record']} was read again in {found['seconds']:.1f} s: {found['status']} (run {found['run']})"
+    show(found, "\n".join([read, *(f"  {note}" for note in found["notes"])]))
 
 
 def attach(document: Document, deal: Deal, acting: As, environment: Environment = None) -> None:
@@ -306,6 +307,9 @@ def _document_lines(found: dict[str, Any]) -> Iterator[str]:
     yield from (f"  {one['name']}: {one['amount']}" for one in found["taxes"])
     owed = "" if found["balance"] is None else f", owed {found['balance']}"
     yield f"  total {found['total']} {found['currency']}{owed}"
+    for one in found["qualified"]:
+        yield f"  {one['code']}: {one['en']}"
+        yield f"    {one['ja']}"
     yield from (
         f"  paid {one['amount']} on {one['date']} ({one['mode']}) {one['reference']}".rstrip() for one in found["payments"]
     )

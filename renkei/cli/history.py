@@ -145,18 +145,20 @@ def why(
     show_personal: ShowPersonal = False,
 ) -> None:
     """A record's whole story, from the ledger alone."""
-    from renkei.engine.why import record_of, story
+    from renkei.engine.why import record_of, story, unseen
 
     with desk() as opened:
         name, seen = opened.spec.name, opened.shown(opened.spec.name)
         ref = record_of(opened.ledger, name, record, seen)
         found = opened.shown(name, show_personal).story(story(opened.ledger, name, ref))
+        nothing = "" if found["link"] or found["story"] else unseen(opened.ledger, opened.spec, ref)
         tell_times_of(opened, name)
     link = found["link"]
     lines = [f"{found['record']} {found['name']}".rstrip()]
     lines.append(
         f"  linked: {link['crm']} and {link['books']} since {local(link['since'])} ({link['evidence']})" if link else "  no link"
     )
+    lines += [f"  {nothing}"] if nothing else []
     for one in found["story"]:
         lines.append(f"  {local(one['at'])}  {_word(one)}  (run {one['run']}, by {one['actor']})")
         lines += shown_changes(one["changes"])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from renkei.core import published, summaries
+from renkei.core import published, qualified, summaries
 from renkei.core.commands import command
 from renkei.core.document_view import Search, line_of, newest_first, purchase_order, whole
 from renkei.core.errors import ModuleOff
@@ -218,7 +218,8 @@ def _filters(search: Search) -> dict[str, str]:
 
 
 async def show_document(user: CrmUser, ref: Ref) -> dict[str, Any]:
-    """One document as Books has it now: lines, taxes, payments, what happened to it, template."""
+    """One document as Books has it now: lines, taxes, payments, what happened to it, template, and what of it breaks the rules
+    of qualified invoices."""
     module, detail = await detail_of(user, ref, "show")
     with user.told([ref]):
         payments = await user.rooms.books.payments_of(ref.id) if module == "invoices" else []
@@ -232,9 +233,11 @@ async def show_document(user: CrmUser, ref: Ref) -> dict[str, Any]:
     )  # fmt: skip
     party = Ref("books", "contacts", document.customer)
     link = user.rooms.ledger.link_of(user.spec.name, party)
-    user.seen([ref, party, *([link.crm] if link else [])])
+    broken = [] if module == "purchaseorders" else qualified.findings(detail)  # an order of ours is no invoice of ours
+    user.seen([ref, party, *([link.crm] if link else [])], **({"qualified": [one.code for one in broken]} if broken else {}))
     return {
-        "record": str(ref), **shown, "crm": str(link.crm) if link else None,
+        "record": str(ref), **shown, "qualified": [{"code": one.code, "ja": one.ja, "en": one.en} for one in broken],
+        "crm": str(link.crm) if link else None,
         "deal": f"crm:Deals:{document.deal}" if document.deal else None,
         "link": published.link_of(user.spec, document) or None, "as_of": time_text(user.rooms.clock.now()),
     }  # fmt: skip

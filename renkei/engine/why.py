@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from renkei.core.commands import command
+from renkei.core.connection import ConnectionSpec
 from renkei.core.errors import AskedWrongly
 from renkei.core.ports import Ledger
 from renkei.core.values import Ref, plain, time_text
@@ -33,6 +34,18 @@ def story(ledger: Ledger, connection: str, ref: Ref) -> dict[str, Any]:
     if link is not None:
         shown = {"crm": str(link.crm), "books": str(link.books), "since": time_text(link.since), "evidence": link.evidence}
     return {"record": str(ref), "link": shown, "story": told}
+
+
+def unseen(ledger: Ledger, spec: ConnectionSpec, ref: Ref) -> str:
+    """What there is to say of a record without link and story, and what to type next."""
+    read = command(spec.name, f"sync --only {ref}", spec.environment)
+    if ref.id in ledger.mirrors(spec.name, ref.side, ref.module, [ref.id]):
+        return f"It was read, and no run has come to an end with it yet. To go on with it now: {read}"
+    side = "the CRM" if ref.side == "crm" else "Books"
+    return (
+        f"The ledger of {spec.name} holds nothing of it: no run has read it yet, or {side} has no such record. "
+        f"To read it now, where this connection reads {ref.module}: {read}"
+    )
 
 
 def record_of(ledger: Ledger, connection: str, words: str, shown: Shown) -> Ref:

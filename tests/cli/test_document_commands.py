@@ -52,6 +52,12 @@ def test_a_day_of_a_crm_user(shop: Shop, tmp_path: Path) -> None:
     assert "notes: '' → 'as we talked about'" in edited.out
     assert "as we talked about" in shop.renkei("--json", "documents", "show", estimate, *mine).json["notes"]
     assert "Advice" in shop.renkei("documents", "show", estimate, *mine).out
+    record_in_books = shop.world.books.records("estimates")[estimate.split(":")[2]]
+    honest = record_in_books["taxes"]
+    record_in_books["taxes"] = [{**honest[0], "tax_amount": 199}]
+    told = shop.renkei("documents", "show", estimate, *mine).out
+    assert "  TAX_AMOUNT: The tax at 10% is 199 yen; reckoned it is 200." in told and "消費税額 199 円" in told
+    record_in_books["taxes"] = honest
 
     file = Path(shop.renkei("--json", "documents", "pdf", estimate, *mine).json["file"])
     assert file.is_relative_to(tmp_path) and file.read_bytes().startswith(b"%PDF-")

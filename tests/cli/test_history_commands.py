@@ -111,6 +111,16 @@ def test_a_run_that_there_is_not_is_asked_wrongly(office: Office) -> None:
     assert said.code == 2 and said.json["error"] == "AskedWrongly" and "renkei runs list" in said.json["fix"]
 
 
+def test_a_record_that_the_ledger_never_saw_is_told_so_with_what_to_type_next(office: Office) -> None:
+    never = "crm:Accounts:5545974000000999999"
+    assert office.asked("why", never) == {"record": never, "name": "", "link": None, "story": []}
+    said = office.renkei("why", never)
+    assert said.code == 0 and "holds nothing of it" in said.out and "the CRM has no such record" in said.out
+    assert f"renkei --connection demo sync --only {never}" in said.out
+    seen = office.asked("links")["links"][0]["crm"]
+    assert "sync --only" not in office.renkei("why", seen).out
+
+
 def test_a_word_that_is_no_record_is_asked_wrongly(office: Office) -> None:
     said = office.renkei("why", "Accounts:1")
     assert said.code == 2 and "knows no record 'Accounts:1'" in said.err and "Write crm:Accounts:ID" in said.err and not said.out

@@ -149,6 +149,22 @@ async def test_one_invoice_is_shown_in_full_as_it_is_now(company: Company) -> No
     assert (rows[-1].outcome, rows[-1].reason) == ("seen", "show") and Ref("books", "invoices", one) in rows[-1].records
 
 
+async def test_a_tax_that_was_rounded_line_by_line_is_told_in_both_languages_and_its_code_is_kept(company: Company) -> None:
+    _, customer = linked_pair(company, "Kita Ltd")
+    await company.sync()
+    tax = next(one for one in company.world.books.main.taxes.values() if one["tax_percentage"] == 10)
+    lines = [{"name": "Pen", "rate": 105, "quantity": 1, "tax_id": tax["tax_id"]}] * 3
+    one = company.seed_books("invoices", customer_id=customer, date="2026-10-20", status="sent", line_items=lines)
+    ref = Ref("books", "invoices", one)
+    assert (await visit(company, "show", lambda user: show_document(user, ref)))["qualified"] == []
+    assert "qualified" not in last_rows(company)[-1].detail
+    record = company.world.books.records("invoices")[one]
+    record["taxes"] = [{**record["taxes"][0], "tax_amount": 30}]
+    (broken,) = (await visit(company, "show", lambda user: show_document(user, ref)))["qualified"]
+    assert broken["code"] == "ROUNDED_PER_LINE" and "line by line: 30 yen" in broken["en"] and "30 円" in broken["ja"]
+    assert last_rows(company)[-1].detail["qualified"] == ["ROUNDED_PER_LINE"]
+
+
 async def test_a_refresh_brings_one_records_documents_up_to_date_and_moves_its_as_of_time(company: Company) -> None:
     account, customer = linked_pair(company, "Kita Ltd")
     one = invoice(company, customer, 1000)
