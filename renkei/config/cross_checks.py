@@ -10,12 +10,13 @@ from zoneinfo import available_timezones
 
 from cronsim import CronSim, CronSimError
 
-from renkei.config.models import ConnectionModel, OverrideModel
+from renkei.config.models import ConnectionModel, DealsOverrideModel, OverrideModel
 from renkei.config.reading import unknown
 from renkei.config.yaml_reader import Document
 from renkei.config.yaml_reader import Path as Place
 from renkei.core.connection import ConnectionSpec
 from renkei.core.data_centers import DATA_CENTERS
+from renkei.core.deal_lines import BILLING_FIELDS, DEAL_FIELDS, LINE_FIELDS, NEEDED, TERMS, TODAY, DealsSpec, LinesSpec
 from renkei.core.errors import Fault
 from renkei.core.mapping import ADDRESS_KEYS, DOCUMENT_FIELDS, RECEIVABLE_FIELDS, FieldSpec, MappingSpec, SummariesSpec
 from renkei.core.names import NORMALISERS
@@ -224,6 +225,133 @@ def summaries_faults(document: Document, spec: SummariesSpec) -> list[Fault]:
     if spec.receivables == spec.documents:
         faults.append(document.fault(("summaries", "documents"), "summaries and documents need a module each"))
     return faults
+
+
+# ------------------------------------------------------------------------------------------------------------ deals
+
+
+def deals_faults(document: Document, spec: DealsSpec) -> list[Fault]:
+    """Faults of a `deals.yaml` that has a valid form. For an override the document holds only a part of the specification."""
+    faults = _names_faults(document, ("fields",), spec.fields, DEAL_FIELDS)
+    named = dict(spec.fields)
+    for name in NEEDED:
+        if name not in named:
+            faults.append(
+                document.fault(("fields",), f"the field {name!r} is missing; no document can do without it", at_key=True)
+            )
+    for name, path in spec.fields:
+        if path.endswith(".id") and name != "salesperson":
+            faults.append(document.fault(("fields", name), f"{name} is no lookup; write {path.removesuffix('.id')!r}"))
+    if spec.lines is not None:
+        faults += _lines_faults(document, spec.lines)
+    for kind, dates in (("estimates", spec.estimates), ("invoices", spec.invoices)):
+        if dates.date == TERMS:
+            faults.append(document.fault((kind, "date"), "payment terms give no date; write today, or a date field of the deal"))
+        if dates.due == TODAY:
+            faults.append(document.fault((kind, "due"), "nothing is due on the day it is made; write a date field of the deal"))
+        if kind == "estimates" and dates.due == TERMS:
+            word = "payment terms are an invoice's; write a date field of the deal, or leave it out: then it does not expire"
+            faults.append(document.fault((kind, "due"), word))
+    return faults + _billing_faults(document, spec)
+
+
+def _names_faults(document: Document, place: Place, pairs: Collection[tuple[str, str]], known: Sequence[str]) -> list[Fault]:
+    return [document.fault((*place, name), unknown("field", name, known), at_key=True) for name, _ in pairs if name not in known]
+
+
+def _lines_faults(document: Document, lines: LinesSpec) -> list[Fault]:
+    place: Place = ("lines",)
+    faults = _names_faults(document, (*place, "fields"), lines.fields, LINE_FIELDS)
+    named = dict(lines.fields)
+    if bool(lines.subform) == bool(lines.related):
+        word = "take one out: the lines stand in a subform, or they are the related products"
+        if not lines.subform:
+            word = "name where the lines stand: `subform: API_NAME`, or `related: Products`; deals without lines have lines: null"
+        faults.append(document.fault((*place, "related") if lines.subform else place, word, at_key=True))
+    if lines.related and "item" in named:
+        word = "the rows of the related list are the products themselves; take item out"
+        faults.append(document.fault((*place, "fields", "item"), word, at_key=True))
+    if lines.related and lines.optional:
+        faults.append(
+            document.fault((*place, "optional"), "only a subform can be optional: every CRM has the products of a deal")
+        )
+    if not lines.related and not named.keys() & {"item", "name", "description"}:
+        faults.append(document.fault((*place, "fields"), "a line needs an item, a name or a description", at_key=True))
+    if not lines.related and not named.keys() & {"item", "price"}:
+        faults.append(document.fault((*place, "fields"), "a line without an item needs a price", at_key=True))
+    for name, path in lines.fields:
+        if name == "item" and not path.endswith(".id"):
+            faults.append(document.fault((*place, "fields", name), f"item is a lookup; write {path + '.id'!r}"))
+        elif name != "item" and path.endswith(".id"):
+            faults.append(document.fault((*place, "fields", name), f"{name} is no lookup; write {path.removesuffix('.id')!r}"))
+    faults += _taken_faults(document, (*place, "fields"), lines.fields)
+    if lines.taxes and "tax" not in named:
+        faults.append(document.fault((*place, "taxes"), "no field is mapped to tax, so these are never read", at_key=True))
+    if lines.discounts == "percent" and "discount" not in named:
+        faults.append(document.fault((*place, "discounts"), "no field is mapped to discount, so this is never read"))
+    return faults
+
+
+def _taken_faults(document: Document, place: Place, pairs: Collection[tuple[str, str]]) -> list[Fault]:
+    """One field of the CRM cannot be two things of a line."""
+    faults = []
+    taken: dict[str, str] = {}
+    for name, path in pairs:
+        if path in taken:
+            faults.append(document.fault((*place, name), f"{path} is {taken[path]!r} already"))
+        taken.setdefault(path, name)
+    return faults
+
+
+def _billing_faults(document: Document, spec: DealsSpec) -> list[Fault]:
+    if spec.billing is None:
+        return []
+    place: Place = ("billing", "fields")
+    faults = _names_faults(document, place, spec.billing.fields, BILLING_FIELDS)
+    named = dict(spec.billing.fields)
+    if "date" not in named:
+        word = "'date' is missing: the field with the day from which a row is to be invoiced"
+        faults.append(document.fault(place, word, at_key=True))
+    if ("amount" in named) == ("percentage" in named):
+        word = "a row says either an amount or a percentage of the deal; name one of the two"
+        faults.append(document.fault(place, word, at_key=True))
+    faults += [
+        document.fault((*place, name), f"{name} is no lookup; write {path.removesuffix('.id')!r}")
+        for name, path in spec.billing.fields
+        if path.endswith(".id")
+    ]
+    faults += _taken_faults(document, place, spec.billing.fields)
+    if spec.lines is not None and spec.billing.subform == spec.lines.subform:
+        word = f"{spec.billing.subform} holds the deal's lines already; the plan of billing needs a subform of its own"
+        faults.append(document.fault(("billing", "subform"), word))
+    if "number" in dict(spec.fields):
+        word = "a deal has one number, and several invoices cannot share it; take number out, or billing"
+        faults.append(document.fault(("fields", "number"), word, at_key=True))
+    return faults
+
+
+def deals_taken_out_faults(document: Document, base: DealsSpec, model: DealsOverrideModel) -> list[Fault]:
+    """An override may only take out what is there."""
+    names = dict(base.fields)
+    return [
+        document.fault(("fields", name), unknown("field", name, names), at_key=True)
+        for name, path in (model.fields or {}).items()
+        if path is None and name not in names
+    ]
+
+
+def deal_setting_faults(document: Document, spec: ConnectionSpec, deals: Mapping[str, DealsSpec], folder: Path) -> list[Fault]:
+    """A connection whose deals make documents needs to know what they give, and plans of billing make invoices alone."""
+    if spec.deals == "none":
+        return []
+    found = deals.get(spec.mappings or "", deals.get(""))
+    if found is None and not (folder / "deals.yaml").exists():  # otherwise that file's own faults are told
+        word = f"deals: {spec.deals} needs {folder.name}/deals.yaml, which is not there; copy the one that comes with renkei"
+        return [document.fault(("deals",), word)]
+    if found is not None and found.billing is not None and spec.deals == "estimates":
+        word = f"{found.file} bills in stages, which only deals: invoices does; say billing: null in an override for this connection"
+        return [document.fault(("deals",), word)]
+    return []
 
 
 # ------------------------------------------------------------------------------------------------------ connections

@@ -263,6 +263,61 @@ class OverrideModel(Strict):
     match: MatchModel | None = None
 
 
+# A CRM field as `deals.yaml` names it: its API name, of a lookup with .id behind.
+CrmPath = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*(\.id)?$")]
+
+
+class LinesModel(Strict):
+    subform: ApiName | None = None
+    related: Literal["Products"] | None = None
+    optional: bool = False
+    fields: dict[str, CrmPath]
+    discounts: Literal["amount", "percent"] = "amount"
+    inclusive_tax: bool = False
+    taxes: dict[str, str] = {}
+    tax_else: Annotated[str, Field(min_length=1)] = "default"
+
+
+class EstimateDatesModel(Strict):
+    date: ApiName = "today"
+    due: ApiName | None = None
+
+
+class InvoiceDatesModel(Strict):
+    date: ApiName = "today"
+    due: ApiName | None = "terms"
+
+
+class BillingModel(Strict):
+    subform: ApiName
+    fields: dict[str, CrmPath]
+
+
+class DealsModel(Strict):
+    """mappings/deals.yaml"""
+
+    mapping: Literal["deals"]
+    lines: LinesModel | None
+    fields: dict[str, CrmPath]
+    estimates: EstimateDatesModel = EstimateDatesModel()
+    invoices: InvoiceDatesModel = InvoiceDatesModel()
+    salespersons: dict[str, str] = {}
+    billing: BillingModel | None = None
+
+
+class DealsOverrideModel(Strict):
+    """mappings/FOLDER/deals.yaml: what differs from mappings/deals.yaml. A field replaces its namesake, null takes it out;
+    every other part is replaced as a whole."""
+
+    mapping: Literal["deals"]
+    lines: LinesModel | None = None
+    fields: dict[str, CrmPath | None] | None = None
+    estimates: EstimateDatesModel | None = None
+    invoices: InvoiceDatesModel | None = None
+    salespersons: dict[str, str] | None = None
+    billing: BillingModel | None = None
+
+
 class SummariesModel(Strict):
     receivables: ApiName
     documents: ApiName

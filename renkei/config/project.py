@@ -14,9 +14,15 @@ from pydantic import BaseModel
 from renkei.config import cross_checks
 from renkei.config.models import (
     AccessModel,
+    BillingModel,
     ConnectionModel,
+    DealsModel,
+    DealsOverrideModel,
+    EstimateDatesModel,
     FieldModel,
     HostsModel,
+    InvoiceDatesModel,
+    LinesModel,
     MappingModel,
     MatchModel,
     OverrideModel,
@@ -30,6 +36,7 @@ from renkei.config.settings import Settings
 from renkei.config.yaml_reader import Document, read_yaml
 from renkei.core.connection import Brakes, Budget, ConnectionSpec, EntitySettings, Hosts, SideSettings
 from renkei.core.data_centers import DATA_CENTERS
+from renkei.core.deal_lines import NEEDED, PRODUCTS, BillingSpec, DatesSpec, DealsSpec, LinesSpec
 from renkei.core.errors import AskedWrongly, DeclarationError, Fault
 from renkei.core.mapping import FieldSpec, MappingSpec, SummariesSpec
 from renkei.core.matching import KeyRule, MatchRules
@@ -37,6 +44,7 @@ from renkei.core.rights import Roles
 from renkei.core.values import content_hash, plain
 
 M = TypeVar("M", bound=BaseModel)
+OTHER_FORMS = ("summaries", "deals")  # files in mappings/ that are no mapping of fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,7 @@ class Project:
     connections   by name
     mappings      "" (the files of mappings/ itself) or an override folder's name → mapping name → specification
     summaries     "" or an override folder's name → where summaries and documents are published
+    deals         "" or an override folder's name → what a deal gives its document; empty where no deals.yaml is there
     suites        suite name (`arrival/crm_accounts`) → its expectations, each a mapping with type, kwargs, meta …
     """
 
@@ -54,6 +63,7 @@ class Project:
     mappings: Mapping[str, Mapping[str, MappingSpec]]
     summaries: Mapping[str, SummariesSpec]
     suites: Mapping[str, tuple[Mapping[str, Any], ...]]
+    deals: Mapping[str, DealsSpec]
 
     def connection(self, name: str | None = None) -> ConnectionSpec:
         """The named connection, or the only one. AskedWrongly otherwise."""
@@ -75,6 +85,10 @@ class Project:
         folder = connection.mappings or ""
         return self.summaries.get(folder, self.summaries[""])
 
+    def deals_of(self, connection: ConnectionSpec) -> DealsSpec | None:
+        """What the connection's deals give their documents; None where they make none and no mapping says it."""
+        return self.deals.get(connection.mappings or "", self.deals.get(""))
+
     def with_connection(self, connection: ConnectionSpec) -> Project:
         """The project with this connection in place of its namesake (the demo's hosts, a test's settings)."""
         return dataclasses.replace(self, connections={**self.connections, connection.name: connection})
@@ -93,10 +107,15 @@ class Project:
             "summaries": dataclasses.asdict(dataclasses.replace(self.summaries_of(connection), file="")),
             "expectations": suites,
         }
+        if connection.deals != "none":
+            content["deals"] = self._deals_content(connection)
         return dict(plain(content))
 
     def rules(self, connection: ConnectionSpec, entity: str) -> str:
         """Hash of the mappings and settings under which an entity is compared: another one makes a full compare due."""
+        if entity == "deals":
+            settings_of_deals = [connection.deals, connection.deals_since, connection.books_key, connection.organization]
+            return content_hash({"deals": self._deals_content(connection), "settings": settings_of_deals})
         mappings = self.mappings_of(connection)
         settings = connection.customers if entity == "customers" else connection.products
         content = {
@@ -106,6 +125,10 @@ class Project:
             "organization": connection.organization,
         }
         return content_hash(content)
+
+    def _deals_content(self, connection: ConnectionSpec) -> dict[str, Any]:
+        spec = self.deals_of(connection)
+        return dict(plain(dataclasses.asdict(dataclasses.replace(spec, file="")))) if spec else {}
 
 
 def spec_content(spec: MappingSpec) -> dict[str, Any]:
@@ -180,13 +203,15 @@ class _Reader:
     def read(self) -> tuple[Project, list[Fault]]:
         base = self._mappings(self._settings.mappings)
         mappings, summaries = {"": base}, self._summaries()
+        deals = self._deals(self._settings.mappings / "deals.yaml", "", None)
         unwritten = {path.parent for path in self._texts if path.parent.parent == self._settings.mappings}
         for folder in sorted({*_folders(self._settings.mappings), *unwritten}):
             mappings[folder.name] = self._overrides(folder, base)
             summaries |= self._summaries_file(folder / "summaries.yaml", folder.name)
+            deals |= self._deals(folder / "deals.yaml", folder.name, deals.get(""))
         suites = self._suites()
-        connections = self._connections(mappings, suites)
-        return Project(self._settings, connections, mappings, summaries, suites), sorted(set(self._faults))
+        connections = self._connections(mappings, suites, deals)
+        return Project(self._settings, connections, mappings, summaries, suites, deals), sorted(set(self._faults))
 
     # ------------------------------------------------------------------------------------------------ files
 
@@ -220,7 +245,7 @@ class _Reader:
             self._missing(folder, "there is no such folder; RENKEI_MAPPINGS names the one with the mappings")
             return found
         for path in _files(folder):
-            if path.stem == "summaries":
+            if path.stem in OTHER_FORMS:
                 continue
             document = self._document(path)
             model = self._validated(document, MappingModel)
@@ -260,7 +285,7 @@ class _Reader:
     def _overrides(self, folder: Path, base: Mapping[str, MappingSpec]) -> dict[str, MappingSpec]:
         found = dict(base)
         for path in self._files(folder):
-            if path.stem == "summaries":
+            if path.stem in OTHER_FORMS:
                 continue
             document = self._document(path)
             model = self._validated(document, OverrideModel)
@@ -297,6 +322,48 @@ class _Reader:
         self._faults += cross_checks.summaries_faults(document, spec)
         return {folder: spec}
 
+    def _deals(self, path: Path, folder: str, base: DealsSpec | None) -> dict[str, DealsSpec]:
+        """A deals.yaml, or what a folder's own one makes of it. Where no connection needs it, it may be missing."""
+        if not path.exists():
+            return {}
+        document = self._document(path)
+        if folder:
+            return self._deals_override(document, folder, base)
+        model = self._validated(document, DealsModel)
+        if model is None:
+            self._rest_of_deals(document)
+            return {}
+        spec = _deals_spec(document, model)
+        self._faults += cross_checks.deals_faults(document, spec)
+        return {folder: spec}
+
+    def _deals_override(self, document: Document, folder: str, base: DealsSpec | None) -> dict[str, DealsSpec]:
+        model = self._validated(document, DealsOverrideModel)
+        if model is None or base is None:
+            return {}
+        spec = _deals_overridden(document, base, model)
+        told = {fault.message for fault in cross_checks.deals_faults(document, base)}  # of the overridden file, and told there
+        faults = [fault for fault in cross_checks.deals_faults(document, spec) if fault.message not in told]
+        self._faults += cross_checks.deals_taken_out_faults(document, base, model) + faults
+        return {folder: spec}
+
+    def _rest_of_deals(self, document: Document) -> None:
+        """The faults of a refused deals.yaml that its form does not tell."""
+        data = document.data if isinstance(document.data, dict) else {}
+        placeholders: dict[tuple[str, ...], Any] = {("mapping",): "deals", ("lines",): None}
+        placeholders |= {("fields", name): "Placeholder" for name in NEEDED}
+        lines, billing = data.get("lines"), data.get("billing")
+        if isinstance(lines, dict):
+            placeholders[("lines", "fields")] = {}
+            if "subform" in lines or lines.get("related", PRODUCTS) != PRODUCTS:
+                placeholders[("lines", "subform")] = "Placeholder"
+        if isinstance(billing, dict):
+            placeholders |= {("billing", "subform"): "Placeholder_Too", ("billing", "fields"): {"date": "A", "amount": "B"}}
+        model = mended(document, DealsModel, placeholders)
+        if model is not None:
+            faults = cross_checks.deals_faults(document, _deals_spec(document, model))
+            self._faults += without_echo((fault for fault in self._faults if fault.file == document.file), faults)
+
     # ----------------------------------------------------------------------------------- suites, connections
 
     def _suites(self) -> dict[str, tuple[Mapping[str, Any], ...]]:
@@ -314,7 +381,7 @@ class _Reader:
         return found
 
     def _connections(
-        self, mappings: Mapping[str, Mapping[str, MappingSpec]], suites: Mapping[str, Any]
+        self, mappings: Mapping[str, Mapping[str, MappingSpec]], suites: Mapping[str, Any], deals: Mapping[str, DealsSpec]
     ) -> dict[str, ConnectionSpec]:
         found: dict[str, tuple[Document, ConnectionSpec]] = {}
         paths = self._files(self._settings.connections)
@@ -334,6 +401,7 @@ class _Reader:
                 continue
             spec = _connection_spec(document, model)
             self._faults += cross_checks.suite_faults(spec, suites, self._settings.expectations)
+            self._faults += cross_checks.deal_setting_faults(document, spec, deals, self._settings.mappings)
             found[spec.name] = (document, spec)
         self._faults += cross_checks.shared_key_faults(list(found.values()))
         return {name: spec for name, (_, spec) in sorted(found.items())}
@@ -432,6 +500,47 @@ def _overridden(document: Document, base: MappingSpec, model: OverrideModel) -> 
         match=_match_rules(model.match) if model.match else base.match,
         file=document.file,
     )
+
+
+def _deals_spec(document: Document, model: DealsModel) -> DealsSpec:
+    return DealsSpec(
+        lines=_lines(model.lines),
+        fields=tuple(model.fields.items()),
+        estimates=_dates(model.estimates),
+        invoices=_dates(model.invoices),
+        salespersons=tuple(model.salespersons.items()),
+        billing=_billing(model.billing),
+        file=document.file,
+    )
+
+
+def _deals_overridden(document: Document, base: DealsSpec, model: DealsOverrideModel) -> DealsSpec:
+    said = model.model_fields_set
+    fields = {**dict(base.fields), **(model.fields or {})}
+    return DealsSpec(
+        lines=_lines(model.lines) if "lines" in said else base.lines,
+        fields=tuple((name, path) for name, path in fields.items() if path is not None),
+        estimates=_dates(model.estimates) if model.estimates else base.estimates,
+        invoices=_dates(model.invoices) if model.invoices else base.invoices,
+        salespersons=base.salespersons if model.salespersons is None else tuple(model.salespersons.items()),
+        billing=_billing(model.billing) if "billing" in said else base.billing,
+        file=document.file,
+    )
+
+
+def _lines(model: LinesModel | None) -> LinesSpec | None:
+    if model is None:
+        return None
+    content = model.model_dump() | {"subform": model.subform or "", "related": model.related or ""}
+    return LinesSpec(**content | {"fields": tuple(model.fields.items()), "taxes": tuple(model.taxes.items())})
+
+
+def _dates(model: EstimateDatesModel | InvoiceDatesModel) -> DatesSpec:
+    return DatesSpec(model.date, model.due or "")
+
+
+def _billing(model: BillingModel | None) -> BillingSpec | None:
+    return BillingSpec(model.subform, tuple(model.fields.items())) if model else None
 
 
 def _connection_spec(document: Document, model: ConnectionModel) -> ConnectionSpec:

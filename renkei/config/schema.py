@@ -11,7 +11,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from renkei.config.models import ConnectionModel, MappingModel, OverrideModel, SuiteModel, SummariesFileModel
+from renkei.config.models import (
+    ConnectionModel,
+    DealsModel,
+    DealsOverrideModel,
+    MappingModel,
+    OverrideModel,
+    SuiteModel,
+    SummariesFileModel,
+)
 
 FOLDER = Path(__file__).parent / "schemas"
 MODELS: dict[str, type[BaseModel]] = {
@@ -19,12 +27,14 @@ MODELS: dict[str, type[BaseModel]] = {
     "mapping": MappingModel,
     "mapping_override": OverrideModel,
     "summaries": SummariesFileModel,
+    "deals": DealsModel,
+    "deals_override": DealsOverrideModel,
     "suite": SuiteModel,
 }
 
 
 def json_schema(kind: str) -> dict[str, Any]:
-    """The schema of one kind of file: connection, mapping, mapping_override, summaries or suite."""
+    """The schema of one kind of file: connection, mapping, mapping_override, summaries, deals, deals_override or suite."""
     schema = MODELS[kind].model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 

@@ -17,9 +17,10 @@ from typing import Any, Literal
 
 from renkei.core import transforms
 from renkei.core.document_forms import DUE, Fault, Form, Known, Line, body_of, checked
+from renkei.core.mapping import get_path
 from renkei.core.records import Currency, Row, User
 from renkei.core.transforms import Unreadable, is_blank
-from renkei.core.values import content_hash, decimal_text
+from renkei.core.values import MISSING, content_hash, decimal_text
 
 DocumentKind = Literal["estimates", "invoices"]
 TODAY, TERMS, DEFAULT_TAX, NO_TAX = "today", "terms", "default", "none"
@@ -40,7 +41,7 @@ _HUNDRED = Decimal(100)
 class LinesSpec:
     """Where a deal's lines stand: in a `subform` of the deal, or in the related list `Products`; one of the two is "".
 
-    fields         (our name, API name) pairs: LINE_FIELDS → fields of the subform's rows, or of the products
+    fields         (our name, path) pairs: LINE_FIELDS → fields of the subform's rows, or of the products; of a lookup `NAME.id`
     optional       where the CRM has no such subform, every deal gives one line of its own
     discounts      what a bare number in the discount is: an amount of the whole line, or a percentage
     inclusive_tax  prices, and with them the deal's amount, hold the tax
@@ -111,12 +112,12 @@ class Reads:
 def reads(spec: DealsSpec, kind: DocumentKind) -> Reads:
     """What the mapping needs for this kind of document."""
     dates = spec.dates(kind)
-    names = {api for _, api in spec.fields} | {one for one in (dates.date, dates.due) if one not in ("", TODAY, TERMS)}
+    names = {_field(path) for _, path in spec.fields} | {one for one in (dates.date, dates.due) if one not in ("", TODAY, TERMS)}
     subforms = [spec.lines.subform] if spec.lines and spec.lines.subform else []
     if kind == "invoices" and spec.billing is not None:
         subforms.append(spec.billing.subform)
     related = spec.lines.related if spec.lines else ""
-    products = tuple(sorted({api for _, api in spec.lines.fields})) if spec.lines and related else ()
+    products = tuple(sorted({_field(path) for _, path in spec.lines.fields})) if spec.lines and related else ()
     return Reads(tuple(sorted(names)), tuple(dict.fromkeys(subforms)), related, products)
 
 
@@ -293,7 +294,7 @@ class _Reading:
         self.salesperson = self._salesperson()
 
     def raw(self, name: str) -> Any:
-        return self.deal.get(self.names[name]) if name in self.names else None
+        return _raw(self.deal, self.names.get(name))
 
     def given(self, rows: Sequence[Row]) -> Given:
         asked = [one for one in (self._asked_line(row) for row in rows) if one is not None]
@@ -314,8 +315,8 @@ class _Reading:
         lines = self.spec.lines
         if lines is None:
             return None
-        api = dict(lines.fields)
-        raw = {name: row.get(api[name]) if name in api else None for name in LINE_FIELDS}
+        paths = dict(lines.fields)
+        raw = {name: _raw(row, paths.get(name)) for name in LINE_FIELDS}
         if not lines.related and all(is_blank(value) or value == [] for value in raw.values()):
             return None
         product = _product_of(self.spec, row)
@@ -368,21 +369,19 @@ class _Reading:
 
     def _dates(self) -> dict[str, str]:
         dates = self.spec.dates(self.kind)
-        dated = self.today.isoformat() if dates.date == TODAY else _text(self.deal.get(dates.date))
-        due = "" if dates.due in ("", TERMS) else _text(self.deal.get(dates.due))
+        dated = self.today.isoformat() if dates.date == TODAY else _text(_raw(self.deal, dates.date))
+        due = "" if dates.due in ("", TERMS) else _text(_raw(self.deal, dates.due))
         return {"date": dated, "due": due}
 
     def _salesperson(self) -> str:
-        if "salesperson" not in self.names:
-            return ""
-        raw = self.raw("salesperson")
-        if not isinstance(raw, Mapping):
-            return _text(raw)
-        owner = self.known.owners.get(str(raw.get("id")))
+        told = _text(self.raw("salesperson"))
+        if not told or not self.names["salesperson"].endswith(".id"):
+            return told
+        owner = self.known.owners.get(told)
         if owner is None:
             self._stop(
-                "quarantined", "unknown_owner", f"the deal's owner {raw.get('id')} is no user of the CRM",
-                f"商談の担当者 {raw.get('id')} は CRM のユーザーではありません",
+                "quarantined", "unknown_owner", f"the deal's owner {told} is no user of the CRM",
+                f"商談の担当者 {told} は CRM のユーザーではありません",
             )  # fmt: skip
             return ""
         return dict(self.spec.salespersons).get(owner.email, owner.name)
@@ -566,16 +565,16 @@ class _Plan:
 
     def _stage(self, number: int, row: Row) -> _Stage:
         where = f"billing {number}"
-        day = transforms.bind("date", "crm").read(row.get(self.api["date"]))
+        day = transforms.bind("date", "crm").read(_raw(row, self.api["date"]))
         if isinstance(day, Unreadable):
             self.faults.append(Fault("no_day", f"{where} date", str(day.raw)))
-        raw = row.get(self.api["percentage" if self.by_share else "amount"])
+        raw = _raw(row, self.api["percentage" if self.by_share else "amount"])
         number_ = _number(raw.strip().removesuffix("%") if isinstance(raw, str) and self.by_share else raw)
         if not isinstance(number_, Decimal):
             self.faults.append(Fault("no_number", where, _text(raw)))
         elif number_ <= 0:
             self.faults.append(Fault("not_positive", where, decimal_text(number_)))
-        label = _text(row.get(self.api["description"])) if "description" in self.api else ""
+        label = _text(_raw(row, self.api.get("description")))
         exact = number_ if isinstance(number_, Decimal) else Decimal(0)
         return _Stage(str(row["id"]), day if isinstance(day, date) else None, exact, label)
 
@@ -664,8 +663,18 @@ def _product_of(spec: DealsSpec, row: Row) -> str:
         return ""
     if spec.lines.related:
         return str(row.get("id") or "")
-    raw = row.get(dict(spec.lines.fields).get("item", ""))
-    return str(raw.get("id") or "") if isinstance(raw, Mapping) else ""
+    return _text(_raw(row, dict(spec.lines.fields).get("item")))
+
+
+def _field(path: str) -> str:
+    """The API name of a path: `Owner` of `Owner.id`."""
+    return path.split(".")[0]
+
+
+def _raw(row: Row, path: str | None) -> Any:
+    """The raw value at a path; None where it is blank, not mapped or not served."""
+    found = get_path(row, path) if path else None
+    return None if found is MISSING else found
 
 
 def _text(raw: Any) -> str:

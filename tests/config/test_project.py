@@ -164,6 +164,53 @@ def test_a_changed_policy_makes_a_full_compare_of_its_entity_due(write: Write) -
     assert project.rules(other, "products") == project.rules(acme, "products")
 
 
+DEALS = f"{SMALLEST}deals: invoices\nmappings: own\n"
+
+
+def test_a_connection_reads_its_own_deals_over_the_shipped_ones(write: Write) -> None:
+    write(
+        "mappings/own/deals.yaml", "mapping: deals\nfields: {reference: null, notes: Remarks}\ninvoices: {date: Closing_Date}\n"
+    )
+    project = load(write("connections/acme.yaml", DEALS))
+    ours, shipped = project.deals_of(project.connection("acme")), project.deals[""]
+    assert ours is not None and ours.lines == shipped.lines and ours.estimates == shipped.estimates
+    assert dict(ours.fields) == {**{name: path for name, path in shipped.fields if name != "reference"}, "notes": "Remarks"}
+    assert (ours.invoices.date, ours.invoices.due) == ("Closing_Date", "terms")
+
+
+def test_an_override_of_deals_takes_out_a_whole_part_with_null(write: Write) -> None:
+    write("mappings/own/deals.yaml", "mapping: deals\nlines: null\n")
+    project = load(write("connections/acme.yaml", DEALS))
+    ours = project.deals_of(project.connection("acme"))
+    assert ours is not None and ours.lines is None and ours.fields == project.deals[""].fields
+
+
+def test_only_a_connection_whose_deals_make_documents_needs_their_mapping(write: Write) -> None:
+    base = write("connections/acme.yaml", SMALLEST)
+    (base / "mappings" / "deals.yaml").unlink()
+    assert check(Settings.from_environment({}, base)) == []
+    write("connections/acme.yaml", SMALLEST + "deals: estimates\n")
+    (fault,) = check(Settings.from_environment({}, base))
+    assert fault.message == "deals: estimates needs mappings/deals.yaml, which is not there; copy the one that comes with renkei"
+
+
+def test_what_deals_give_governs_only_the_runs_of_deals(write: Write) -> None:
+    base = write("connections/acme.yaml", DEALS.replace("mappings: own\n", ""))
+    before = load(base)
+    acme = before.connection("acme")
+    path = base / "mappings" / "deals.yaml"
+    text = path.read_text(encoding="utf-8")
+    write("mappings/deals.yaml", "# moved\n" + text)
+    assert load(base).configuration(acme) == before.configuration(acme) and "deals" in before.configuration(acme)
+    write("mappings/deals.yaml", text.replace("inclusive_tax: false", "inclusive_tax: true"))
+    changed = load(base)
+    assert changed.configuration(acme)["deals"] != before.configuration(acme)["deals"]
+    assert [changed.rules(acme, one) != before.rules(acme, one) for one in ("customers", "products", "deals")] == [
+        False, False, True,
+    ]  # fmt: skip
+    assert before.rules(dataclasses.replace(acme, deals="estimates"), "deals") != before.rules(acme, "deals")
+
+
 def test_the_demo_gets_other_hosts_in_memory() -> None:
     project = load(ROOT)
     moved = with_hosts(project.connection("demo"), "http://127.0.0.1:9/", "http://127.0.0.1:9")
@@ -216,6 +263,7 @@ def test_what_ships_is_valid_by_the_schemas_that_editors_use() -> None:
 
     jsonschema.validate(content(ROOT / "connections" / "demo.yaml"), json_schema("connection"))
     jsonschema.validate(content(ROOT / "mappings" / "summaries.yaml"), json_schema("summaries"))
+    jsonschema.validate(content(ROOT / "mappings" / "deals.yaml"), json_schema("deals"))
     for name in ("accounts", "contacts", "persons", "products"):
         jsonschema.validate(content(ROOT / "mappings" / f"{name}.yaml"), json_schema("mapping"))
     for path in (ROOT / "expectations").rglob("*.yaml"):

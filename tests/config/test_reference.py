@@ -8,16 +8,20 @@ import pytest
 from pydantic import BaseModel
 
 from renkei.config.models import (
+    BillingModel,
     BrakesModel,
     BudgetModel,
     ConnectionModel,
     CustomersModel,
+    DealsModel,
     FieldModel,
     KeysModel,
+    LinesModel,
     MappingModel,
     RightsModel,
     SummariesModel,
 )
+from renkei.core.deal_lines import BILLING_FIELDS, DEAL_FIELDS, LINE_FIELDS
 from renkei.core.transforms import FUNCTIONS
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -33,10 +37,15 @@ def test_every_key_of_a_connection_is_in_its_reference(model: type[BaseModel]) -
     assert [name for name in model.model_fields if name not in page] == []
 
 
-@pytest.mark.parametrize("model", [MappingModel, FieldModel, SummariesModel])
+@pytest.mark.parametrize("model", [MappingModel, FieldModel, SummariesModel, DealsModel, LinesModel, BillingModel])
 def test_every_key_of_a_mapping_is_in_its_reference(model: type[BaseModel]) -> None:
     page = text("mappings")
     assert [name for name in model.model_fields if f"`{name}`" not in page] == []
+
+
+def test_every_name_of_a_deals_field_is_in_the_reference() -> None:
+    page = text("mappings")
+    assert [name for name in (*DEAL_FIELDS, *LINE_FIELDS, *BILLING_FIELDS) if f"`{name}`" not in page] == []
 
 
 def test_every_transform_is_in_the_reference_as_it_describes_itself() -> None:

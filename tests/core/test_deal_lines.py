@@ -23,14 +23,14 @@ from renkei.core.records import Currency, Row, User
 LINES = LinesSpec(
     "Deal_Lines",
     fields=(
-        ("item", "Product_Name"), ("description", "Description"), ("quantity", "Quantity"), ("price", "List_Price"),
+        ("item", "Product_Name.id"), ("description", "Description"), ("quantity", "Quantity"), ("price", "List_Price"),
         ("discount", "Discount"), ("tax", "Line_Tax"),
     ),
 )  # fmt: skip
 SPEC = DealsSpec(
     LINES,
     (
-        ("name", "Deal_Name"), ("amount", "Amount"), ("currency", "Currency"), ("salesperson", "Owner"),
+        ("name", "Deal_Name"), ("amount", "Amount"), ("currency", "Currency"), ("salesperson", "Owner.id"),
         ("reference", "Deal_Name"),
     ),
 )  # fmt: skip
