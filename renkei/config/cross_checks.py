@@ -349,7 +349,7 @@ def deal_setting_faults(document: Document, spec: ConnectionSpec, deals: Mapping
         word = f"deals: {spec.deals} needs {folder.name}/deals.yaml, which is not there; copy the one that comes with renkei"
         return [document.fault(("deals",), word)]
     if found is not None and found.billing is not None and spec.deals == "estimates":
-        word = f"{found.file} bills in stages, which only deals: invoices does; say billing: null in an override for this connection"
+        word = f"{found.file} bills in stages, as only deals: invoices does; say billing: null in an override for this connection"
         return [document.fault(("deals",), word)]
     return []
 
