@@ -20,7 +20,7 @@ from renkei.core.deal_lines import BILLING_FIELDS, DEAL_FIELDS, LINE_FIELDS, NEE
 from renkei.core.errors import Fault
 from renkei.core.mapping import ADDRESS_KEYS, DOCUMENT_FIELDS, RECEIVABLE_FIELDS, FieldSpec, MappingSpec, SummariesSpec
 from renkei.core.names import NORMALISERS
-from renkei.core.rights import FLOWS
+from renkei.core.rights import FLOWS, RIGHTS, ROLES, person_of
 from renkei.core.transforms import FUNCTIONS
 
 # mapping → (entity, CRM module, Books records, canonical fields that the engine itself needs)
@@ -391,9 +391,17 @@ def connection_faults(
     return faults + _customer_faults(document, model) + _deletes_faults(document, model) + _host_faults(document, model)
 
 
+RELEASE = [role for role in ROLES if "release" in RIGHTS[role]]
+
+
 def _role_faults(document: Document, model: ConnectionModel) -> list[Fault]:
-    """A token that a role names needs its hash, and a hash stands for one token only."""
+    """A token that a role names needs its hash, and a hash stands for one token only; four eyes need two people to release."""
     faults = []
+    held = model.roles.model_dump().items() if model.roles else ()
+    people = {person_of(one) for role, actors in held if role in RELEASE for one in actors if "deployment:" not in one}
+    if model.four_eyes and model.roles and len(people) < 2:
+        word = f"only {', '.join(people) or 'nobody'} may release a brake; name a second person as approver or administrator"
+        faults.append(document.fault(("four_eyes",), word))
     for role, actors in model.roles.model_dump().items() if model.roles else ():
         for place, actor in enumerate(actors):
             name = actor.removeprefix("token:")

@@ -176,6 +176,7 @@ class ConnectionModel(Strict):
     publish: PublishModel = PublishModel()
     budget: BudgetModel = BudgetModel()
     brakes: BrakesOrOff = BrakesModel()
+    four_eyes: bool = False
     native: Literal["unknown", "off"] = "unknown"
     environment: Literal["sandbox", "production"] | None = None
     roles: RolesModel | None = None

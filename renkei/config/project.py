@@ -566,6 +566,7 @@ def _connection_spec(document: Document, model: ConnectionModel) -> ConnectionSp
         publish_documents=model.publish.documents,
         budget=Budget(**model.budget.model_dump()),
         brakes=Brakes(**model.brakes.model_dump()),
+        four_eyes=model.four_eyes,
         native=model.native,
         environment=model.environment,
         roles=_roles(model.roles),

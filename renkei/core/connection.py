@@ -94,6 +94,7 @@ class ConnectionSpec:
     publish_documents: bool = True
     budget: Budget = field(default_factory=Budget)
     brakes: Brakes = field(default_factory=Brakes)
+    four_eyes: bool = False  # a brake is released by another person than the one who made the plan
     native: Literal["unknown", "off"] = "unknown"
     environment: Literal["sandbox", "production"] | None = None
     roles: tuple[tuple[str, tuple[str, ...]], ...] | None = None  # (role, actors); None: no roles are known

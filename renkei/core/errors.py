@@ -9,6 +9,7 @@
     │ ├ ConnectionPaused      a person paused the connection
     │ ├ NotConnected          a person disconnected it
     │ ├ OrganizationChanged   the declared Books organisation is not the one that the ledger knows
+    │ ├ SecondPersonNeeded    who made the plan may not release its brakes; the ledger has a row of it
     │ ├ NotAllowed            the actor's roles do not give the right; the ledger has a row of it
     │ ├ DocumentRefused       a CRM user may not, or cannot now, do this with documents; in English and Japanese
     │ └ ConsentMissing        nobody agreed to the plan
@@ -125,6 +126,21 @@ class AnotherRun(Stopped):
 
 class PlanStale(Stopped):
     """The plan no longer fits the configuration that it was made under, or was applied before."""
+
+
+class SecondPersonNeeded(Stopped):
+    """`four_eyes`: a brake is released by another person than the one who made the plan. Data: connection, plan, release,
+    authors."""
+
+    def __init__(
+        self, connection: str, plan: str, release: Sequence[str], authors: Sequence[str], words: str, environment: str | None
+    ) -> None:
+        self.connection, self.plan, self.release, self.authors = connection, plan, tuple(release), tuple(authors)
+        super().__init__(
+            f"{', '.join(sorted(release))} of plan {plan}: connection {connection} wants four eyes, and {' and '.join(authors)} "
+            f"made this plan.",
+            fix=f"Another person types: {command(connection, words, environment)}",
+        )
 
 
 class NotAllowed(Stopped):

@@ -728,6 +728,10 @@ def _newest_first(stamp: datetime | None) -> str:
 # ---------------------------------------------------------------------------------------------------- the frozen plan
 
 
+PUBLISHED = ("documents", "summaries")  # rows of these are removed as documents come and go
+VANISHED = ("deleted", "deal_deleted")  # reasons of rows that are gone, whatever becomes of their partners
+
+
 @dataclass(frozen=True, slots=True)
 class ListRead:
     """What the plan rests on, for one list: how it was read and how far. `left`: why it was not read, or ""."""
@@ -768,7 +772,7 @@ class EntityPlan:
     meaning: tuple[str, ...] = ()  # what a changed configuration means for this entity
 
     def fingerprint_part(self) -> Any:
-        """What makes a plan this plan: its actions and holds, not when it was made."""
+        """What makes a plan this plan: its actions and holds, and what may stop it without being one; not when it was made."""
         return [
             self.entity,
             [
@@ -784,7 +788,24 @@ class EntityPlan:
                 for a in self.actions
             ],
             [hold.id for hold in self.holds],
+            [[str(ref) for ref in refs] for refs in (self.vanished(), self.quarantined())],
+            [list(place) for place in self.emptied()],
         ]
+
+    def vanished(self) -> list[Ref]:
+        """Synced records that are gone, or that this plan removes."""
+        return [one.record for one in self._judged() if one.outcome == "removed" or one.reason in VANISHED]
+
+    def quarantined(self) -> list[Ref]:
+        """Synced records that a check stopped."""
+        return [one.record for one in self._judged() if one.outcome == "quarantined"]
+
+    def emptied(self) -> list[tuple[Side, str]]:
+        """Lists that were read whole and hold nothing."""
+        return [(item.side, item.module) for item in self.lists if item.complete and item.rows == 0]
+
+    def _judged(self) -> Sequence[Verdict]:
+        return () if self.entity in PUBLISHED else self.verdicts
 
 
 def freeze(draft: Draft) -> tuple[tuple[Action, ...], tuple[Verdict, ...], tuple[Hold, ...], tuple[Agreement, ...]]:

@@ -427,6 +427,9 @@ class Ledger(TokenStore, CallStore, Protocol):
 
     def mirror_count(self, connection: str, side: Side, module: str) -> int: ...
 
+    def known_count(self, connection: str, side: Side, module: str) -> int:
+        """Of those not deleted, and of those whose deletion no run has settled yet."""
+
     def all_mirrors(self, connection: str, side: Side, module: str, chunk: int = 2000) -> Iterator[list[Mirror]]:
         """Everything not deleted, ordered by id, in chunks."""
 
@@ -530,6 +533,9 @@ class Ledger(TokenStore, CallStore, Protocol):
 
     def plan(self, connection: str, fingerprint: str) -> Mapping[str, Any] | None: ...
 
+    def plan_made(self, connection: str, fingerprint: str) -> str | None:
+        """The run that first made it, or None where the plan is not stored."""
+
     def plan_applied(self, connection: str, fingerprint: str) -> str | None:
         """The run that applied it, or None."""
 
@@ -538,13 +544,17 @@ class Ledger(TokenStore, CallStore, Protocol):
     def approve(
         self, connection: str, fingerprint: str, brakes: Sequence[str], keys: Sequence[str], actor: str, now: datetime
     ) -> None:
-        """A person released these brakes for a plan; the approval covers the plan's action keys one by one."""
+        """A person released these brakes for a plan; the approval covers these keys one by one: what
+        core.brakes.coverable names."""
 
     def approved_keys(self, connection: str, now: datetime) -> dict[str, set[str]]:
-        """Brake → action keys that approvals release from it; an approval ends 14 days after its last use."""
+        """Brake → keys that approvals release from it; an approval ends 14 days after its last use."""
 
     def use_approvals(self, connection: str, keys: Iterable[str], now: datetime) -> None:
         """These actions are done: they leave their approvals, whose last use is now."""
+
+    def renew_approvals(self, connection: str, keys: Iterable[str], now: datetime) -> None:
+        """A run met these again and went on because of their approvals, whose last use is now."""
 
     def end_approvals(self, connection: str) -> None:
         """No approval given so far counts any more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 from typing import Any
 
@@ -87,14 +87,20 @@ def brake_lines(report: Mapping[str, Any]) -> list[str]:
     if lines:
         lines.append("  Nothing was written.")
         lines.append(f"  If this is intended: {release_command(report)}")
+    if lines and report.get("not_by"):
+        lines.append(f"  That is for another person than {' and '.join(report['not_by'])}, who made the plan (four_eyes).")
     return lines
 
 
 def release_command(report: Mapping[str, Any]) -> str:
     """The command that applies the stored plan and releases its brakes."""
-    names = sorted({brake["brake"] for brake in report["brakes"]})
-    words = " ".join(["apply", str(report["plan"]), *(f"--release {name}" for name in names), "--as NAME"])
+    words = release_words(report["plan"], {brake["brake"] for brake in report["brakes"]})
     return command(report["connection"], words, report.get("environment"))
+
+
+def release_words(file: object, brakes: Iterable[str]) -> str:
+    """What follows `renkei`: apply this plan and release these brakes."""
+    return " ".join(["apply", str(file), *(f"--release {name}" for name in sorted(brakes)), "--as NAME"])
 
 
 def plan_summary(report: Mapping[str, Any]) -> list[str]:

@@ -112,6 +112,11 @@ def in_full(actor: str) -> str:
     return actor if ":" in actor else f"os:{actor}"
 
 
+def person_of(actor: str) -> str:
+    """Whom an actor's name stands for, however he came in: `os:tanaka`, `token:tanaka` and `Tanaka` are one person."""
+    return actor.rpartition(":")[2].strip().casefold()
+
+
 def roles_of(roles: Roles | None, actor: str) -> frozenset[Role]:
     """The roles that an actor holds. A deployment that no role names is an operator."""
     if roles is None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from renkei.core.brakes import BRAKES, coverable
 from renkei.core.commands import command
 from renkei.core.errors import AskedWrongly, PlanStale
 from renkei.core.personal import NOTHING
@@ -18,6 +19,7 @@ from renkei.core.planning import EntityPlan
 from renkei.core.ports import Ledger
 from renkei.core.stored import plans_of
 from renkei.core.values import Ref, Side
+from renkei.engine.approval import require_second
 from renkei.engine.recall import load as recall_records
 from renkei.engine.sequence import ENGINE, Report, Stages, act, in_a_run, note, planned
 from renkei.engine.shown import Shown
@@ -71,8 +73,12 @@ def stored_plan(rooms: Rooms, mark: str) -> list[EntityPlan]:
 
 async def apply_plan(rooms: Rooms, request: Request, mark: str, stages: Stages = ENGINE) -> Report:
     """Carry out the stored plan of this fingerprint. `request.release` names the brakes that `request.actor` releases:
-    the approval covers the plan's actions one by one, also in later runs that finish what the budget left."""
+    the approval covers the plan's actions one by one, also in later runs that finish what the budget left.
+    SecondPersonNeeded where `four_eyes` wants another person for that."""
     plans = stored_plan(rooms, mark)
+    for unknown in sorted({*request.release} - {*BRAKES}):
+        raise AskedWrongly(f"{unknown!r} is not a brake.", fix=f"Use one of: {', '.join(BRAKES)}.")
+    require_second(rooms, request, mark)
     for asked in (plan.facts["command"] for plan in plans if "command" in plan.facts):
         raise AskedWrongly(
             f"The plan {mark} is a part of that command.", fix=command(rooms.spec.name, asked, rooms.spec.environment)
@@ -84,8 +90,8 @@ async def apply_plan(rooms: Rooms, request: Request, mark: str, stages: Stages =
         works = [work_of(rooms, world, plan) for plan in plans]
         ledger, name = rooms.ledger, rooms.spec.name
         if request.release:
-            keys = [action.key for plan in plans for action in plan.actions]
-            ledger.approve(name, mark, request.release, keys, request.actor, rooms.clock.now())
+            covered = [key for plan in plans for key in coverable(plan, request.release)]
+            ledger.approve(name, mark, request.release, covered, request.actor, rooms.clock.now())
             note(rooms, request, run, "released", f"{', '.join(request.release)} of plan {mark} by {request.actor}")
         await act(rooms, request, stages, world, works, report, mark)
 
@@ -98,7 +104,7 @@ def work_of(rooms: Rooms, world: World, plan: EntityPlan) -> EntityWork:
     work.plan, work.details = plan, plan.details
     work.bases = rooms.ledger.bases(rooms.spec.name, [one.link for one in plan.agreements])
     for item in plan.lists:
-        work.known_before[(item.side, item.module)] = rooms.ledger.mirror_count(rooms.spec.name, item.side, item.module)
+        work.known_before[(item.side, item.module)] = rooms.ledger.known_count(rooms.spec.name, item.side, item.module)
     recall_records(rooms, world, work, {ref for action in plan.actions for ref in action.carries}, extracted=False)
     work.stale = _moved_on(rooms, plan)
     return work

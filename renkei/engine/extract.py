@@ -151,7 +151,7 @@ async def extract(rooms: Rooms, request: Request, world: World, work: EntityWork
         return
     for side, module in lists_of(rooms, work.entity):
         known = rooms.ledger.mirror_count(rooms.spec.name, side, module)
-        work.known_before[(side, module)] = known
+        work.known_before[(side, module)] = rooms.ledger.known_count(rooms.spec.name, side, module)
         if _leave_unread(rooms, work, side, module, known):
             work.lists.append(ListRead(side, module, False, 0, 0, None, None, None, left="list_unread"))
             work.notes.append(

@@ -31,6 +31,8 @@ async def record(
     plan = work.plan
     assert plan is not None
     final = {verdict.record: _final(verdict, results) for verdict in plan.verdicts}
+    if work.braked:
+        final |= {ref: ("blocked", "brake") for ref in _stopped(plan) & final.keys() if WORST[final[ref][0]] > WORST["blocked"]}
     undone = {verdict.record for verdict in plan.verdicts if final[verdict.record] != (verdict.outcome, verdict.reason)}
     try:
         read_to = await _closing_read(rooms, request, world, work, plan, results, final)
@@ -78,6 +80,13 @@ async def record(
         "writes": writes,
         **tied,
     }
+
+
+def _stopped(plan: EntityPlan) -> set[Ref]:
+    """Rows of a braked plan that something would have followed for, though no call: they stay open with those of its actions."""
+    rows = {*plan.vanished(), *plan.unaside, *(ref for ref, _, _ in plan.asides)}
+    rows |= {ref for link in plan.links for ref in (link.crm, link.books)}
+    return rows | {ref for one in plan.agreements if one.evidence for ref in (one.crm_ref, one.books_ref)}
 
 
 def _final(verdict: Verdict, results: Mapping[str, Result]) -> tuple[str, str]:

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from renkei.core.brakes import Applied, brakes
-from renkei.core.errors import AnotherRun, AskedWrongly, BudgetSpent, RenkeiError
+from renkei.core.brakes import BRAKES, Applied, brakes, coverable
+from renkei.core.errors import AnotherRun, AskedWrongly, BudgetSpent, RenkeiError, SourceRefused
 from renkei.core.planning import EntityPlan, Known, fingerprint
 from renkei.core.ports import StageRow
 from renkei.core.records import OUTCOMES, Action, OutcomeRow, Run
@@ -21,6 +21,7 @@ from renkei.core.stored import content_of
 from renkei.core.values import Ref, Side, plain
 from renkei.engine import gap
 from renkei.engine.acts import note_typist
+from renkei.engine.approval import authors
 from renkei.engine.changes import what_it_means
 from renkei.engine.environment import require_named
 from renkei.engine.extract import extract
@@ -46,6 +47,7 @@ from renkei.engine.work import (
     document_kinds,
     entities_of,
     lists_of,
+    plan_file,
     published_modules,
     published_of,
     rules_hash,
@@ -93,6 +95,7 @@ class Report:
     environment: str | None = None
     full: bool = False  # every synced entity was compared whole
     only: tuple[Ref, ...] = ()  # the single records that it was about
+    not_by: tuple[str, ...] = ()  # who made the plan, and so may not release its brakes
 
     @property
     def exit_code(self) -> int:
@@ -105,7 +108,7 @@ class Report:
             "full": self.full, "only": [str(ref) for ref in self.only],
             "entities": self.entities,
             "calls": self.calls, "seconds": round(self.seconds, 3),
-            "brakes": [plain(asdict(one)) for one in self.brakes],
+            "brakes": [plain(asdict(one)) for one in self.brakes], "not_by": list(self.not_by),
             "fingerprint": fingerprint(self.plans), "notes": self.notes, "plan": str(self.file) if self.file else None,
         }  # fmt: skip
 
@@ -214,6 +217,9 @@ async def _decide(
         await _through(rooms, request, stages, world, work, run)
         if stale and work.plan is not None and not request.only:
             work.plan = replace(work.plan, meaning=what_it_means(rooms, work, work.plan))
+    except SourceRefused as refused:  # the other entities go on; what was read of this one is decided once its source is right
+        work.plan, work.halted = None, True
+        work.notes.append(f"SourceRefused: {refused.what} {refused.fix}")
     except BudgetSpent as spent:  # another day's calls read it; what was read of it stays in the mirrors
         work.plan, work.budget_ended = None, True
         work.notes.append(f"{entity}: left for another day: {spent.what}")
@@ -246,8 +252,9 @@ async def act(
     report.notes += [*gap.notes(ledger, name, run, report.plans), *(line for work in works for line in work.notes)]
     approved = ledger.approved_keys(name, rooms.clock.now())
     report.brakes = [one for work in works for one in _brakes(rooms, work, approved, shown) if one.brake not in request.release]
+    halted = any(work.halted for work in works)
     if request.plan_only:
-        report.status = "amber" if any(work.budget_ended for work in works) else "green"
+        report.status = "red" if halted else "amber" if any(work.budget_ended for work in works) else "green"
         report.entities = _keep_plan(rooms, report, shown, [work.known for work in works])
         return
     done: dict[str, Result] = {}
@@ -267,8 +274,11 @@ async def act(
         with timed(rooms, run, "record", work.entity):
             report.entities[work.entity] = await stages.record(rooms, request, world, work, run, done)
     ledger.use_approvals(name, [key for key, result in done.items() if not result.outcome], rooms.clock.now())
+    if not report.brakes:  # what stopped a plan without being an action is met by run after run
+        met = {key for plan in report.plans for key in coverable(plan, BRAKES)} - done.keys()
+        ledger.renew_approvals(name, met, rooms.clock.now())
     budget_ended = any(work.budget_ended for work in works)
-    report.status = "held" if report.brakes else status_of(report.entities, budget_ended)
+    report.status = "held" if report.brakes else "red" if halted else status_of(report.entities, budget_ended)
 
 
 def _keep_plan(rooms: Rooms, report: Report, shown: Shown, known: Sequence[Mapping[Ref, Known]]) -> dict[str, Any]:
@@ -278,7 +288,9 @@ def _keep_plan(rooms: Rooms, report: Report, shown: Shown, known: Sequence[Mappi
     """
     mark, name = fingerprint(report.plans), rooms.spec.name
     rooms.ledger.save_plan(name, mark, content_of(report.plans), report.run, rooms.clock.now())
-    report.file = rooms.data / "plans" / name / f"{mark}.json"
+    report.file = plan_file(rooms, mark)
+    if rooms.spec.four_eyes and report.brakes:
+        report.not_by = tuple(authors(rooms.ledger, name, mark))
     report.file.parent.mkdir(parents=True, exist_ok=True)
     entities = {plan.entity: planned(plan, shown, known) for plan in report.plans}
     content = {**report.json(), "entities": entities}

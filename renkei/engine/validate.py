@@ -96,9 +96,12 @@ def _judge(rooms: Rooms, work: EntityWork, mapping: str, members: list[Known]) -
 
 
 def _halt(work: EntityWork) -> None:
-    extracted = sum(1 for known in work.known.values() if known.extracted)
-    bad = [ref for ref in work.quarantine if work.known[ref].extracted]
-    if len(bad) < HALT_FROM or len(bad) <= HALT_SHARE * max(extracted, 1):
+    """Raises SourceRefused where most of what this run read is bad; rows that wait in quarantine anyway are no news."""
+    waits = {ref for ref, mirror in work.mirrors.items() if mirror.outcome == "quarantined"}
+    news = sum(1 for ref, known in work.known.items() if known.extracted and ref not in waits)
+    read = news + sum(Ref(*place, row_id) not in work.known for place, ids in work.unchanged.items() for row_id in ids)
+    bad = [ref for ref in work.quarantine if work.known[ref].extracted and ref not in waits]
+    if len(bad) < HALT_FROM or len(bad) <= HALT_SHARE * read:
         return
     rules: dict[str, int] = {}
     for rows in work.quarantine.values():

@@ -126,6 +126,7 @@ class EntityWork:
     touched: Any = None  # publish.Touched: the documents that this run read as changed
     deals: dict[str, tuple[bool, str | None]] = field(default_factory=dict)  # CRM deals by id: (there, name)
     sent: dict[str, Row] = field(default_factory=dict)  # published rows by id, as they were written
+    halted: bool = False  # its source broke so many expectations that nothing of it was decided
     braked: bool = False  # a brake stopped the run: its rows wait, and nothing that follows from a write follows
     stale: set[str] = field(default_factory=set)  # keys of a stored plan's actions whose record has changed since
 
@@ -195,6 +196,11 @@ def mappings_of(spec: ConnectionSpec, entity: str) -> tuple[str, ...]:
     if spec.customers.include_contacts_without_account:
         return ("accounts", "contacts", "persons")
     return ("accounts", "persons")
+
+
+def plan_file(rooms: Rooms, mark: str) -> Path:
+    """Where a plan that waits is shown."""
+    return rooms.data / "plans" / rooms.spec.name / f"{mark}.json"
 
 
 def settings_of(spec: ConnectionSpec, entity: str) -> EntitySettings:

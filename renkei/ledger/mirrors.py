@@ -172,6 +172,11 @@ class Mirrors(Database):
             )
         )
 
+    def known_count(self, connection: str, side: Side, module: str) -> int:
+        """Of those not deleted, and of those whose deletion no run has settled yet."""
+        there = or_(mirrors.c.deleted_at.is_(None), mirrors.c.is_open)
+        return int(self._scalar(select(func.count()).select_from(mirrors).where(_of(connection, side, module), there)))
+
     def all_mirrors(self, connection: str, side: Side, module: str, chunk: int = 2000) -> Iterator[list[Mirror]]:
         """Everything not deleted, ordered by id, in chunks. Rows may be settled or put while it goes on."""
         after = ""

@@ -21,9 +21,10 @@ _ACTION_FIELDS = tuple(field.name for field in dataclasses.fields(Action))
 
 class Plans(Database):
     def save_plan(self, connection: str, fingerprint: str, content: Mapping[str, Any], run: str, now: datetime) -> None:
-        """Insert, or replace while it has not been applied: what was applied stays as it was."""
+        """Insert, or replace while it has not been applied: what was applied stays as it was, and so does the run that first made
+        it."""
         self._write(
-            self._upsert(plans, ("content", "run", "at"), where=plans.c.applied_run.is_(None)),
+            self._upsert(plans, ("content", "at"), where=plans.c.applied_run.is_(None)),
             [
                 {
                     "connection": connection,
@@ -44,6 +45,11 @@ class Plans(Database):
         content: Mapping[str, Any] = value_of(text)
         return content
 
+    def plan_made(self, connection: str, fingerprint: str) -> str | None:
+        """The run that first made it, or None where the plan is not stored."""
+        run: str | None = self._scalar(select(plans.c.run).where(*_of_plan(connection, fingerprint)))
+        return run
+
     def plan_applied(self, connection: str, fingerprint: str) -> str | None:
         """The run that applied it, or None."""
         run: str | None = self._scalar(select(plans.c.applied_run).where(*_of_plan(connection, fingerprint)))
@@ -52,7 +58,7 @@ class Plans(Database):
     def mark_applied(self, connection: str, fingerprint: str, run: str, now: datetime) -> None:
         """A plan that is not stored is a Bug; the first run that applied it stays the one."""
         with self.transaction():
-            if self._scalar(select(plans.c.run).where(*_of_plan(connection, fingerprint))) is None:
+            if self.plan_made(connection, fingerprint) is None:
                 raise Bug(f"The plan {fingerprint} was applied by {run} but never stored.")
             self._write(
                 update(plans)
@@ -63,7 +69,7 @@ class Plans(Database):
     def approve(
         self, connection: str, fingerprint: str, brakes: Sequence[str], keys: Sequence[str], actor: str, now: datetime
     ) -> None:
-        """A person released these brakes for a plan; the approval covers the plan's action keys one by one."""
+        """A person released these brakes for a plan; the approval covers these keys one by one."""
         with self.transaction():
             number = self._scalar(
                 insert(approvals)
@@ -80,7 +86,7 @@ class Plans(Database):
             self._write(insert(approved_keys), [{"approval": number, "key": key} for key in dict.fromkeys(keys)])
 
     def approved_keys(self, connection: str, now: datetime) -> dict[str, set[str]]:
-        """Brake → action keys that approvals release from it; an approval ends 14 days after its last use."""
+        """Brake → keys that approvals release from it; an approval ends 14 days after its last use."""
         statement = (
             select(approvals.c.brakes, approved_keys.c.key)
             .join(approvals, approvals.c.number == approved_keys.c.approval)
@@ -96,23 +102,25 @@ class Plans(Database):
         """These actions are done: they leave their approvals, whose last use is now. An ended approval stays ended."""
         listed = list(keys)
         with self.transaction():
-            numbers = [
-                row[0]
-                for row in self._read(
-                    select(approvals.c.number)
-                    .where(*_in_force(connection, now))
-                    .where(
-                        select(approved_keys.c.key)
-                        .where(approved_keys.c.approval == approvals.c.number, self._among(approved_keys.c.key, listed))
-                        .exists()
-                    )
-                )
-            ]
-            for number in numbers:
+            for number in self._approvals_of(connection, listed, now):
                 self._write(
                     delete(approved_keys).where(approved_keys.c.approval == number, self._among(approved_keys.c.key, listed))
                 )
                 self._write(update(approvals).where(approvals.c.number == number).values(last_used=moment_text(now)))
+
+    def renew_approvals(self, connection: str, keys: Iterable[str], now: datetime) -> None:
+        """A run met these again and went on because of their approvals, whose last use is now. An ended approval stays ended."""
+        with self.transaction():
+            for number in self._approvals_of(connection, list(keys), now):
+                self._write(update(approvals).where(approvals.c.number == number).values(last_used=moment_text(now)))
+
+    def _approvals_of(self, connection: str, keys: Sequence[str], now: datetime) -> list[int]:
+        """Numbers of the approvals in force that cover one of these keys."""
+        covers = select(approved_keys.c.key).where(
+            approved_keys.c.approval == approvals.c.number, self._among(approved_keys.c.key, keys)
+        )
+        found = self._read(select(approvals.c.number).where(*_in_force(connection, now)).where(covers.exists()))
+        return [row[0] for row in found]
 
     def end_approvals(self, connection: str) -> None:
         """No approval given so far counts any more; who gave it stays."""
