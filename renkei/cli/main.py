@@ -24,6 +24,7 @@ from renkei.cli import (
     running,
     setup,
     state,
+    undoing,
     watching,
 )
 from renkei.cli.asked import Asked
@@ -56,6 +57,7 @@ for room in (
     connecting,
     preparing,
     setup,
+    undoing,
     state,
     life,
     deploying,

@@ -73,7 +73,11 @@ def plan(
     if entities and entities[0] == "show":
         _show_plan(entities[1:], show_personal)
         return
-    report = _run(entities=_entities(entities), full=full, plan_only=True)
+    print_plan(_run(entities=_entities(entities), full=full, plan_only=True), out, show_personal)
+
+
+def print_plan(report: Report, out: Path | None, show_personal: bool) -> None:
+    """What was planned, and where it is kept; `out`: there too."""
     assert report.file is not None
     if out is not None:
         out.write_bytes(report.file.read_bytes())

@@ -24,7 +24,7 @@ from renkei.core.records import (
     Row,
     Verdict,
 )
-from renkei.core.resolving import FieldStep, PairPolicy, blank, deleted_cell, resolve_pair, unlinked_cell
+from renkei.core.resolving import UNDONE, FieldStep, PairPolicy, blank, deleted_cell, resolve_pair, unlinked_cell
 from renkei.core.values import MISSING, Ref, Side, content_hash, time_text
 
 
@@ -115,6 +115,7 @@ class LinkedPair:
     books_base: Mapping[str, Any] | None
     crm_stamp: datetime | None = None
     books_stamp: datetime | None = None
+    undone: Collection[str] = ()
 
 
 @dataclass(slots=True)
@@ -186,7 +187,8 @@ def plan_linked(
     if not books.complete:
         _say_both(draft, crm, books, "blocked", "budget")
         return
-    policy = PairPolicy(rules.settings.conflicts, rules.settings.direction, None, _winners(draft, rules, crm.ref, books.ref))
+    winners = _winners(draft, rules, crm.ref, books.ref)
+    policy = PairPolicy(rules.settings.conflicts, rules.settings.direction, None, winners, pair.undone)
     edited_at = (
         crm.stamp if crm.stamp != pair.crm_stamp else None,
         books.stamp if books.stamp != pair.books_stamp else None,
@@ -659,7 +661,7 @@ def _field_hold(draft: Draft, crm: Known, books: Known, step: FieldStep, rules: 
         crm,
         step.spec.name,
         [candidate(books, {})],
-        ("crm", "books"),
+        ("crm", "books", "keep") if step.cell.reason == UNDONE else ("crm", "books"),
         {"values": values},
     )
     draft.holds[hold.id] = hold
@@ -670,7 +672,7 @@ def _winners(draft: Draft, rules: PlanRules, crm: Ref, books: Ref) -> dict[str, 
     """Fields of this pair that a person has decided. The decision is carried out by the plan that uses it."""
     winners = {}
     for (record, _, field_name), (choice, hold) in rules.decisions.items():
-        if field_name and record in (str(crm), str(books)) and choice in ("crm", "books"):
+        if field_name and record in (str(crm), str(books)) and choice in ("crm", "books", "keep"):
             winners[field_name] = choice
             draft.carried_out.add(hold)
     return winners

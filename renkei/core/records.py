@@ -194,6 +194,7 @@ class Base:
     books_stamp: datetime | None = None
     crm_wrote: tuple[str, ...] | None = None
     books_wrote: tuple[str, ...] | None = None
+    undone: tuple[str, ...] = ()  # fields that an undo left different on both sides: a question until one is edited or chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +243,7 @@ class Action:
     carries: tuple[Ref, ...] = ()  # CRM contacts that travel inside a customer's create, in the order of contact_persons
     edited_by: str = ""  # the id of the CRM user who made the change on its own side; Books does not tell
     edited_at: datetime | None = None  # and when
+    undone: tuple[str, ...] = ()  # of an undo: fields whose two sides differ after it
 
 
 @dataclass(frozen=True, slots=True)

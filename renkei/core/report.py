@@ -132,6 +132,7 @@ def plan_lines(report: Mapping[str, Any]) -> list[str]:
     lines = [line for entity, part in report["entities"].items() for line in meaning_lines(entity, part)]
     for entity, part in report["entities"].items():
         lines.append(_seen_line(entity, part))
+        lines += left_lines(part)
         for action in part["actions"]:
             served = " ".join(word for word in (action["source"], action.get("label")) if word)
             lines.append(f"  {action['verb']} {action['target'] or _new(action)} for {served}: {action['reason']}")
@@ -144,6 +145,19 @@ def plan_lines(report: Mapping[str, Any]) -> list[str]:
     if report["brakes"]:
         return lines + brake_lines(report)
     return [*lines, apply_line(report)]
+
+
+def left_lines(part: Mapping[str, Any]) -> list[str]:
+    """What an undo leaves as it is, with what stands there now."""
+    lines = []
+    for one in part.get("left", ()):
+        called = " ".join(word for word in (one["record"], one["label"]) if word)
+        if one["field"] is None:
+            lines.append(f"  left as it is: {called} ({one['reason']})")
+        else:
+            values = f"{one['field']} says {one['before']!r}, would go back to {one['after']!r}"
+            lines.append(f"  left as it is: {called}: {values} ({one['reason']})")
+    return lines
 
 
 def _new(action: Mapping[str, Any]) -> str:

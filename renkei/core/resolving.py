@@ -6,7 +6,7 @@ calling them for every cell. Left is the CRM, right is Books, as everywhere in t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -17,6 +17,8 @@ from renkei.core.values import MISSING
 
 # Two systems' clocks, and people who save twice, differ by minutes: nearer than this, "newest" would be a guess.
 NEWEST_NEEDS = timedelta(minutes=5)
+
+UNDONE = "undone"  # the word of what an undo put back
 
 DIRECTIONS: tuple[SyncDirection, ...] = ("two_way", "to_books")
 Edit = Literal["quiet", "edited", "deleted"]
@@ -168,12 +170,13 @@ class FieldStep:
 @dataclass(frozen=True, slots=True)
 class PairPolicy:
     """The settings that decide a pair. `first`: the pair has just been linked under this duplicates word; a native or
-    rebuilt link uses `link`."""
+    rebuilt link uses `link`. `undone`: fields that an undo left different on both sides."""
 
     conflicts: Conflicts
     direction: SyncDirection
     first: Duplicates | None = None
-    winners: Mapping[str, str] | None = None  # field → crm | books, from a person's decisions
+    winners: Mapping[str, str] | None = None  # field → crm | books | keep, from a person's decisions
+    undone: Collection[str] = ()
 
 
 def newest_of(left_stamp: datetime | None, right_stamp: datetime | None) -> Literal["crm", "books", "unknown"]:
@@ -231,6 +234,8 @@ def _resolve_field(
         left_edited = _edited(field, now_left, was_left)
         right_edited = _edited(field, now_right, was_right)
         cell = _edited_cell(field, left_edited, right_edited, equal, policy, stamps)
+        if cell.effect == "quiet" and name in policy.undone:
+            cell = _undone_cell(field, equal, policy)
     return _step(field, cell, now_left, now_right)
 
 
@@ -264,9 +269,27 @@ def _edited_cell(
     return _allowed(field, cell, policy)
 
 
+def _undone_cell(field: FieldSpec, equal: bool, policy: PairPolicy) -> Cell:
+    """An undo put one side back, and nobody has edited either since: a person says what holds, or that both stand."""
+    if equal:
+        return Cell("adopt", "unchanged", "agreed_without_us")
+    answer = (policy.winners or {}).get(field.name)
+    if answer == "keep":
+        return Cell("adopt", "unchanged", "decision")
+    if answer is None:
+        return _allowed(field, Cell("hold", "held", "undone"), policy)
+    return _allowed(field, Cell("write_books" if answer == "crm" else "write_crm", "updated", "decision"), policy)
+
+
+def _winner(field: FieldSpec, policy: PairPolicy) -> str | None:
+    """The side that a person chose for the field."""
+    answer = (policy.winners or {}).get(field.name)
+    return answer if answer in ("crm", "books") else None
+
+
 def _foreign_edit(field: FieldSpec, policy: PairPolicy) -> Cell:
     """An edit on the side that does not own the field follows the field's declared word."""
-    winner = (policy.winners or {}).get(field.name)
+    winner = _winner(field, policy)
     if winner:
         return _allowed(field, Cell("write_books" if winner == "crm" else "write_crm", "updated", "decision"), policy)
     if field.foreign_edits == "ignore":
@@ -296,7 +319,7 @@ def _first_values(
         return _allowed(field, Cell("write_crm", "updated", "blank_filled"), policy)
     if blank(right):
         return _allowed(field, Cell("write_books", "updated", "blank_filled"), policy)
-    if policy.first is None and field.owner == "none" and field.name not in (policy.winners or {}):
+    if policy.first is None and field.owner == "none" and _winner(field, policy) is None:
         return _allowed(field, Cell("hold", "held", "first_values"), policy)
     cell = _by_owner(field, policy, stamps)
     return Cell("hold", "held", "first_values") if cell.effect == "hold" else cell
@@ -304,7 +327,7 @@ def _first_values(
 
 def _by_owner(field: FieldSpec, policy: PairPolicy, stamps: tuple[datetime | None, datetime | None]) -> Cell:
     """Two different values: a person's decision, then the field's owner, then the conflicts policy."""
-    winner = (policy.winners or {}).get(field.name)
+    winner = _winner(field, policy)
     reason = "decision"
     if winner is None and field.owner in ("crm", "books"):
         winner, reason = field.owner, "owner"

@@ -46,6 +46,8 @@ NEEDS: Mapping[str, tuple[Right, ...]] = {
     "plan show --show-personal": PERSONAL,
     "apply": ("run", "release"),
     "apply --release": ("release",),
+    "undo": ("run", "release"),
+    "undo --show-personal": PERSONAL,
     "sync": RUN,
     "publish": RUN,
     "status": READ,

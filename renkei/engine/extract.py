@@ -600,6 +600,16 @@ async def _extract_documents(rooms: Rooms, request: Request, world: World, work:
         work.lists.append(ListRead("books", module, False, len(rows), made, None, None, None))
 
 
+async def read_by_id(rooms: Rooms, world: World, work: EntityWork, side: Side, module: str, ids: Sequence[str], run: str) -> None:
+    """Read these records anew where their list is not read; the known ones that are not there are gone."""
+    rows = await _fetch(rooms, world, side, module, list(ids)) if ids else {}
+    if rows:
+        await _take_some(rooms, world, work, side, module, rows, run)
+    gone = set(ids) & rooms.ledger.mirrors(rooms.spec.name, side, module, ids).keys() - rows.keys()
+    if gone:
+        mark_gone(rooms, side, module, sorted(gone))
+
+
 async def _fetch(rooms: Rooms, world: World, side: Side, module: str, ids: list[str]) -> dict[str, Row]:
     if side == "crm":
         return await rooms.crm.get_many(module, ids, crm_fields(rooms, world, module))

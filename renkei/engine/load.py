@@ -424,6 +424,7 @@ def _settle_pair(loading: Loading, entries: Entries, action: Action, payload: Ro
         crm_stamp=answer.stamp if action.side == "crm" and answer.stamp else base.crm_stamp or agreement.crm_stamp,
         books_stamp=answer.stamp if action.side == "books" and answer.stamp else base.books_stamp or agreement.books_stamp,
         crm_wrote=wrote,
+        undone=tuple(sorted({*base.undone, *action.undone})),
     )
     loading.bases[action.link] = base
     entries.bases.append(base)
@@ -453,7 +454,7 @@ def advanced(base: Base, spec: MappingSpec, fields: Sequence[str], crm: Mapping[
         if item.name in fields and item.crm and item.books:
             left[item.crm] = crm.get(item.crm)
             right[item.books] = books.get(item.books)
-    return replace(base, crm=left, books=right)
+    return replace(base, crm=left, books=right, undone=tuple(one for one in base.undone if one not in fields))
 
 
 def _link_persons(loading: Loading, entries: Entries, action: Action, answer: Answer) -> None:

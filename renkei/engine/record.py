@@ -12,6 +12,7 @@ from renkei.core.errors import BudgetSpent
 from renkei.core.planning import WORST, EntityPlan, project
 from renkei.core.ports import Settled
 from renkei.core.records import OUTCOMES, MirrorRow, OutcomeRow, Row, Verdict, Watermark
+from renkei.core.undoing import UNDO
 from renkei.core.values import Ref, Side, row_json
 from renkei.engine import document_rows, receivables
 from renkei.engine.extract import crm_fields, keys_by_row, list_hashes, pages_of, stamp_of
@@ -117,14 +118,21 @@ def _keep_questions(rooms: Rooms, work: EntityWork, plan: EntityPlan, run: str, 
     """Holds, decisions, records set aside and quarantine. What rests on a write that did not happen waits with it."""
     name, ledger = rooms.spec.name, rooms.ledger
     seen = {verdict.record for verdict in plan.verdicts}
-    asked = {hold.id for hold in plan.holds}
+    asked, undoes = {hold.id for hold in plan.holds}, UNDO in plan.facts  # an undo answers no question: the next run looks
     settled = [
-        hold.id for hold in ledger.open_holds(name) if hold.entity == plan.entity and hold.record in seen and hold.id not in asked
+        hold.id
+        for hold in ledger.open_holds(name)
+        if hold.entity == plan.entity and hold.record in seen and hold.id not in asked and not undoes
     ]
     ledger.close_holds(name, settled, "no longer a question", run, now)
     waiting = {hold.id for hold, _ in ledger.decisions(name) if hold.record in undone}
     ledger.carry_out(name, [one for one in plan.carried_out if one not in waiting], run, now)
-    ledger.put_holds(name, plan.holds, run, now)  # after that: an answer that was overtaken is asked for anew
+    holds = [hold for hold in plan.holds if not (undoes and hold.record in undone)]
+    ledger.put_holds(name, holds, run, now)  # after that: an answer that was overtaken is asked for anew
+    if undoes:
+        for verdict in plan.verdicts:
+            if verdict.actions:
+                ledger.open_mirrors(name, [verdict.record], side=verdict.record.side, module=verdict.record.module)
     if not work.braked:
         ledger.clear_aside(name, [ref for ref in plan.unaside if ref not in undone])
         ledger.set_aside(name, [row for row in plan.asides if row[0] not in undone], run, now)

@@ -55,18 +55,18 @@ async def resolve(rooms: Rooms, request: Request, world: World, work: EntityWork
     work.persons = world.mappings.get("persons") if work.entity == "customers" else None
     names = [name for name in world.mappings if world.mappings[name].entity == work.entity and name != "persons"]
     validate_canonical(rooms, world, work, list(work.known))
-    await _fetch_details(rooms, world, work, native.unread(work))
+    await fetch_details(rooms, world, work, native.unread(work))
     for name in names:
         work.meetings[name] = match(rooms, world, work, name)
     asked = await native.ask(rooms, request, world, work, names)
     if asked:
-        await _fetch_details(rooms, world, work, [ref for ref in asked if ref in native.unread(work)])
+        await fetch_details(rooms, world, work, [ref for ref in asked if ref in native.unread(work)])
         native.unblock(work, asked)
         for name in names:
             work.meetings[name] = match(rooms, world, work, name)
     met = [evidence for meetings in work.meetings.values() for _, _, evidence, _ in meetings.pairs]
     rules = replace(rules, rebuilt=work.rebuilt and "key" in met)
-    await _fetch_details(rooms, world, work, _details_needed(world, work, rules))
+    await fetch_details(rooms, world, work, _details_needed(world, work, rules))
     load_partners(rooms, world, work)  # of persons that came with the details
     _block_claimed(rooms, work, run)
     for name in names:
@@ -133,7 +133,7 @@ def _details_needed(world: World, work: EntityWork, rules: PlanRules) -> list[Re
     return [ref for ref in newest if not work.known[ref].complete and ref not in work.quarantine and ref.module == "contacts"]
 
 
-async def _fetch_details(rooms: Rooms, world: World, work: EntityWork, refs: list[Ref]) -> None:
+async def fetch_details(rooms: Rooms, world: World, work: EntityWork, refs: list[Ref]) -> None:
     """Details of Books customers, a chunk at a time; what the budget leaves stays incomplete and is `blocked: budget`."""
     for start in range(0, len(refs), DETAILS_AT_ONCE):
         chunk = refs[start : start + DETAILS_AT_ONCE]
@@ -250,7 +250,7 @@ def _pair_of(work: EntityWork, spec: MappingSpec, rules: PlanRules, link: Link, 
     if base is None:
         return LinkedPair(link, crm, books, None, None)
     left, right = base_values(base.crm, spec, "crm", rules.lookups), base_values(base.books, spec, "books", rules.lookups)
-    return LinkedPair(link, crm, books, left, right, base.crm_stamp, base.books_stamp)
+    return LinkedPair(link, crm, books, left, right, base.crm_stamp, base.books_stamp, base.undone)
 
 
 def _plan_link(

@@ -18,6 +18,7 @@ from renkei.core.planning import EntityPlan, Known, fingerprint
 from renkei.core.ports import StageRow
 from renkei.core.records import OUTCOMES, Action, OutcomeRow, Run
 from renkei.core.stored import content_of
+from renkei.core.undoing import UNDO
 from renkei.core.values import Ref, Side, plain
 from renkei.engine import gap
 from renkei.engine.acts import note_typist
@@ -337,6 +338,7 @@ def planned(plan: EntityPlan, shown: Shown, known: Sequence[Mapping[Ref, Known]]
     shown.learn((ref for action in plan.actions for ref in (action.source, action.target) if ref is not None), known)
     shown.learn((hold.record for hold in plan.holds), known)
     return {
+        **({UNDO: plan.facts[UNDO], "left": _left(plan, shown)} if UNDO in plan.facts else {}),
         "meaning": list(plan.meaning),
         "extracted": {"crm": plan.extracted[0], "books": plan.extracted[1]},
         "outcomes": outcomes,
@@ -370,6 +372,26 @@ def _changes(action: Action, shown: Shown) -> list[dict[str, Any]]:
         }
         for one in action.changes
     ]  # fmt: skip
+
+
+def _left(plan: EntityPlan, shown: Shown) -> list[dict[str, Any]]:
+    """What an undo leaves as it is, with the present value (`before`) and the one that it would go back to (`after`)."""
+    found = []
+    for verdict in plan.verdicts:
+        about = {"record": str(verdict.record), "label": shown.name(verdict.record), "outcome": verdict.outcome}
+        fields = [
+            {
+                "field": one["field"], "side": one["side"], "before": shown.value([verdict.record], one["field"], one["before"]),
+                "after": shown.value([verdict.record], one["field"], one["after"]), "reason": one["reason"],
+            }
+            for one in verdict.detail.get("left", ())
+            if one["side"] == verdict.record.side
+        ]  # fmt: skip
+        whole = {"field": None, "side": verdict.record.side, "before": None, "after": None, "reason": verdict.reason}
+        if not verdict.actions and not fields and verdict.outcome != "unchanged" and not verdict.detail.get("left"):
+            fields = [whole]
+        found += [plain({**about, **one}) for one in fields]
+    return found
 
 
 def status_of(entities: Mapping[str, Any], budget_ended: bool) -> str:

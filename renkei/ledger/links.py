@@ -27,7 +27,7 @@ _CHUNK = 2000
 _LINK_FIELDS = (
     "entity", "mapping", "crm_module", "crm_id", "books_module", "books_id", "since", "evidence", "state", "dead", "organization",
 )  # fmt: skip
-_BASE_FIELDS = ("crm", "books", "crm_stamp", "books_stamp", "crm_wrote", "books_wrote")
+_BASE_FIELDS = ("crm", "books", "crm_stamp", "books_stamp", "crm_wrote", "books_wrote", "undone")
 
 
 class Links(Database):
@@ -166,6 +166,7 @@ def _base_row(connection: str, base: Base) -> dict[str, str | None]:
         "books_stamp": moment_text_or_none(base.books_stamp),
         "crm_wrote": None if base.crm_wrote is None else exact_text(base.crm_wrote),
         "books_wrote": None if base.books_wrote is None else exact_text(base.books_wrote),
+        "undone": exact_text(base.undone) if base.undone else None,
     }
 
 
@@ -178,4 +179,5 @@ def _base(row: AnyRow) -> Base:
         books_stamp=moment_or_none(row.books_stamp),
         crm_wrote=value_or_none(row.crm_wrote),
         books_wrote=value_or_none(row.books_wrote),
+        undone=() if row.undone is None else tuple(value_of(row.undone)),
     )

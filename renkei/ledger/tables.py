@@ -300,6 +300,7 @@ bases = Table(
     _text("books_stamp", null=True),
     _text("crm_wrote", null=True),
     _text("books_wrote", null=True),
+    _text("undone", null=True),
     PrimaryKeyConstraint("connection", "link"),
     ForeignKeyConstraint(["connection", "link"], ["links.connection", "links.id"], deferrable=True, initially="DEFERRED"),
 )

@@ -58,10 +58,10 @@ MAY = {
     "documents pdf": "viewer mapper operator approver auditor", "documents email": "viewer mapper operator approver auditor",
     "documents email --send": "operator", "documents create": "operator", "documents edit": "operator",
     "watch": "viewer mapper operator approver auditor",
-    "flow apply --release": "approver",
+    "flow apply --release": "approver", "undo": "operator approver",
     **{
         f"{shown} --show-personal": "operator approver auditor"
-        for shown in ("plan", "plan show", "runs show", "why", "holds", "holds list", "quarantine", "quarantine list")
+        for shown in ("plan", "plan show", "undo", "runs show", "why", "holds", "holds list", "quarantine", "quarantine list")
     },
 }  # fmt: skip
 FREE = {"check", "policy show", "demo", "sandbox serve"}
