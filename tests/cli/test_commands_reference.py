@@ -17,8 +17,8 @@ from renkei.cli.main import app
 PAGE = (HOME / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0]: part for part in re.split(r"^### renkei ", PAGE, flags=re.MULTILINE)[1:]}
 NEEDS_SYSTEMS = {
-    "connect", "deploy", "doctor", "plan", "apply", "sync", "publish", "demo", "sandbox", "disconnect", "switch-organization", "undo",
-    "documents", "mapping", "prepare",
+    "connect", "deploy", "doctor", "plan", "apply", "sync", "publish", "demo", "sandbox", "disconnect", "switch-organization",
+    "documents", "mapping", "prepare", "undo",
 }  # fmt: skip
 EXAMPLES = [line.strip() for line in re.findall(r"^    renkei .*$", PAGE, flags=re.MULTILINE) if "[" not in line]
 
