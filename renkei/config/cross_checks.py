@@ -242,8 +242,7 @@ def deals_faults(document: Document, spec: DealsSpec) -> list[Fault]:
     for name, path in spec.fields:
         if path.endswith(".id") and name != "salesperson":
             faults.append(document.fault(("fields", name), f"{name} is no lookup; write {path.removesuffix('.id')!r}"))
-    if spec.lines is not None:
-        faults += _lines_faults(document, spec.lines)
+    faults += _lines_faults(document, spec.lines)
     for kind, dates in (("estimates", spec.estimates), ("invoices", spec.invoices)):
         if dates.date == TERMS:
             faults.append(document.fault((kind, "date"), "payment terms give no date; write today, or a date field of the deal"))
@@ -263,21 +262,20 @@ def _lines_faults(document: Document, lines: LinesSpec) -> list[Fault]:
     place: Place = ("lines",)
     faults = _names_faults(document, (*place, "fields"), lines.fields, LINE_FIELDS)
     named = dict(lines.fields)
-    if bool(lines.subform) == bool(lines.related):
+    if lines.subform and lines.related:
         word = "take one out: the lines stand in a subform, or they are the related products"
-        if not lines.subform:
-            word = "name where the lines stand: `subform: API_NAME`, or `related: Products`; deals without lines have lines: null"
-        faults.append(document.fault((*place, "related") if lines.subform else place, word, at_key=True))
+        faults.append(document.fault((*place, "related"), word, at_key=True))
+    if not lines.subform and not lines.related and lines.fields:
+        word = "name where the lines stand, `subform: API_NAME` or `related: Products`; or take fields out: a line for each deal"
+        faults.append(document.fault((*place, "fields"), word, at_key=True))
     if lines.related and "item" in named:
         word = "the rows of the related list are the products themselves; take item out"
         faults.append(document.fault((*place, "fields", "item"), word, at_key=True))
-    if lines.related and lines.optional:
-        faults.append(
-            document.fault((*place, "optional"), "only a subform can be optional: every CRM has the products of a deal")
-        )
-    if not lines.related and not named.keys() & {"item", "name", "description"}:
+    if lines.optional and not lines.subform:
+        faults.append(document.fault((*place, "optional"), "only a subform can be optional"))
+    if lines.subform and not lines.related and not named.keys() & {"item", "name", "description"}:
         faults.append(document.fault((*place, "fields"), "a line needs an item, a name or a description", at_key=True))
-    if not lines.related and not named.keys() & {"item", "price"}:
+    if lines.subform and not lines.related and not named.keys() & {"item", "price"}:
         faults.append(document.fault((*place, "fields"), "a line without an item needs a price", at_key=True))
     for name, path in lines.fields:
         if name == "item" and not path.endswith(".id"):
@@ -321,7 +319,7 @@ def _billing_faults(document: Document, spec: DealsSpec) -> list[Fault]:
         if path.endswith(".id")
     ]
     faults += _taken_faults(document, place, spec.billing.fields)
-    if spec.lines is not None and spec.billing.subform == spec.lines.subform:
+    if spec.billing.subform == spec.lines.subform:
         word = f"{spec.billing.subform} holds the deal's lines already; the plan of billing needs a subform of its own"
         faults.append(document.fault(("billing", "subform"), word))
     if "number" in dict(spec.fields):

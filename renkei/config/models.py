@@ -272,7 +272,7 @@ class LinesModel(Strict):
     subform: ApiName | None = None
     related: Literal["Products"] | None = None
     optional: bool = False
-    fields: dict[str, CrmPath]
+    fields: dict[str, CrmPath] = {}
     discounts: Literal["amount", "percent"] = "amount"
     inclusive_tax: bool = False
     taxes: dict[str, str] = {}

@@ -85,9 +85,9 @@ class Project:
         folder = connection.mappings or ""
         return self.summaries.get(folder, self.summaries[""])
 
-    def deals_of(self, connection: ConnectionSpec) -> DealsSpec | None:
-        """What the connection's deals give their documents; None where they make none and no mapping says it."""
-        return self.deals.get(connection.mappings or "", self.deals.get(""))
+    def deals_of(self, connection: ConnectionSpec) -> DealsSpec:
+        """What the connection's deals give their documents. Without a deals.yaml, where no deal makes one, a line each."""
+        return self.deals.get(connection.mappings or "", self.deals.get("", DealsSpec()))
 
     def with_connection(self, connection: ConnectionSpec) -> Project:
         """The project with this connection in place of its namesake (the demo's hosts, a test's settings)."""
@@ -127,8 +127,7 @@ class Project:
         return content_hash(content)
 
     def _deals_content(self, connection: ConnectionSpec) -> dict[str, Any]:
-        spec = self.deals_of(connection)
-        return dict(plain(dataclasses.asdict(dataclasses.replace(spec, file="")))) if spec else {}
+        return dict(plain(dataclasses.asdict(dataclasses.replace(self.deals_of(connection), file=""))))
 
 
 def spec_content(spec: MappingSpec) -> dict[str, Any]:
@@ -528,9 +527,9 @@ def _deals_overridden(document: Document, base: DealsSpec, model: DealsOverrideM
     )
 
 
-def _lines(model: LinesModel | None) -> LinesSpec | None:
+def _lines(model: LinesModel | None) -> LinesSpec:
     if model is None:
-        return None
+        return LinesSpec()
     content = model.model_dump() | {"subform": model.subform or "", "related": model.related or ""}
     return LinesSpec(**content | {"fields": tuple(model.fields.items()), "taxes": tuple(model.taxes.items())})
 

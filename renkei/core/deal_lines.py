@@ -9,7 +9,7 @@ books-v3.md sections 8 and 10.2.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
@@ -32,6 +32,19 @@ NUMBERS: Mapping[str, str] = {"estimates": "estimate_number", "invoices": "invoi
 PRODUCTS = "Products"  # the related list, whose rows are products
 _TEXTS: Mapping[str, str] = {"reference": "reference_number", "notes": "notes", "terms": "terms"}
 _HUNDRED = Decimal(100)
+# What a name's value is, and which data types of the CRM can hold it.
+_KINDS: Mapping[str, str] = {
+    "item": "lookup", "date": "date", "tax": "tax",
+    **dict.fromkeys(("amount", "exchange_rate", "quantity", "price", "discount", "percentage"), "number"),
+}  # fmt: skip
+_RECKONED = frozenset({"formula", "rollup_summary"})  # of any type that people like
+_WORDS = frozenset({"text", "textarea", "picklist", "email", "website", "phone", "autonumber", "integer", "bigint"}) | _RECKONED
+_AMOUNTS = frozenset({"integer", "bigint", "double", "currency", "percent", "text", "picklist"}) | _RECKONED
+_TYPES: Mapping[str, frozenset[str]] = {
+    "text": _WORDS, "number": _AMOUNTS, "date": frozenset({"date", *_RECKONED}), "lookup": frozenset({"lookup"}),
+    "user": frozenset({"ownerlookup", "userlookup"}), "subform": frozenset({"subform"}),
+    "tax": _WORDS | _AMOUNTS | {"multiselectpicklist", "line_tax"},
+}  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------- mappings/deals.yaml
@@ -39,7 +52,8 @@ _HUNDRED = Decimal(100)
 
 @dataclass(frozen=True, slots=True)
 class LinesSpec:
-    """Where a deal's lines stand: in a `subform` of the deal, or in the related list `Products`; one of the two is "".
+    """Where a deal's lines stand: in a `subform` of the deal, or in the related list `Products`; where both are "", every deal
+    gives one line of its own.
 
     fields         (our name, path) pairs: LINE_FIELDS → fields of the subform's rows, or of the products; of a lookup `NAME.id`
     optional       where the CRM has no such subform, every deal gives one line of its own
@@ -79,10 +93,10 @@ class BillingSpec:
 
 @dataclass(frozen=True, slots=True)
 class DealsSpec:
-    """`mappings/deals.yaml`. `lines` None: every deal gives one line. `salespersons`: (e-mail of a CRM user, name in Books)."""
+    """`mappings/deals.yaml`. `fields`: DEAL_FIELDS → paths; `salespersons`: (e-mail of a CRM user, name in Books)."""
 
-    lines: LinesSpec | None
-    fields: tuple[tuple[str, str], ...]
+    lines: LinesSpec = LinesSpec()
+    fields: tuple[tuple[str, str], ...] = (("name", "Deal_Name"), ("amount", "Amount"))
     estimates: DatesSpec = DatesSpec()
     invoices: DatesSpec = DatesSpec(due=TERMS)
     salespersons: tuple[tuple[str, str], ...] = ()
@@ -111,14 +125,13 @@ class Reads:
 
 def reads(spec: DealsSpec, kind: DocumentKind) -> Reads:
     """What the mapping needs for this kind of document."""
-    dates = spec.dates(kind)
+    dates, lines = spec.dates(kind), spec.lines
     names = {_field(path) for _, path in spec.fields} | {one for one in (dates.date, dates.due) if one not in ("", TODAY, TERMS)}
-    subforms = [spec.lines.subform] if spec.lines and spec.lines.subform else []
+    subforms = [lines.subform] if lines.subform else []
     if kind == "invoices" and spec.billing is not None:
         subforms.append(spec.billing.subform)
-    related = spec.lines.related if spec.lines else ""
-    products = tuple(sorted({_field(path) for _, path in spec.lines.fields})) if spec.lines and related else ()
-    return Reads(tuple(sorted(names)), tuple(dict.fromkeys(subforms)), related, products)
+    products = tuple(sorted({_field(path) for _, path in lines.fields})) if lines.related else ()
+    return Reads(tuple(sorted(names)), tuple(subforms), lines.related, products)
 
 
 def product_ids(spec: DealsSpec, rows: Sequence[Row]) -> list[str]:
@@ -126,9 +139,59 @@ def product_ids(spec: DealsSpec, rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(one for row in rows if (one := _product_of(spec, row))))
 
 
-def without_lines(spec: DealsSpec) -> DealsSpec:
-    """The mapping for a CRM that lacks an optional subform: every deal gives one line of its own."""
-    return dataclasses.replace(spec, lines=None)
+def fitting(spec: DealsSpec, there: Collection[str]) -> DealsSpec:
+    """The mapping less what the CRM lacks and can lack. `there`: API names of the fields of Deals.
+
+    A CRM with a single currency has no field for it; without an optional subform every deal gives one line of its own.
+    """
+    fields = tuple(one for one in spec.fields if one[0] != "currency" or _field(one[1]) in there)
+    lines = spec.lines
+    if lines.optional and lines.subform not in there:
+        lines = dataclasses.replace(lines, subform="", fields=(), optional=False)
+    return dataclasses.replace(spec, fields=fields, lines=lines)
+
+
+def lacking(spec: DealsSpec, kind: DocumentKind, there: Mapping[str, Mapping[str, str]]) -> list[tuple[str, str, str]]:
+    """What the CRM lacks for a mapping that is `fitting`: (module, field, what is wrong with it).
+
+    there   module → API name → data type (crm-v8.md section 7.1), of Deals and of each module that `modules` names; of a module
+            that cannot be asked for, nothing is told
+    """
+    wanted: list[tuple[str, str, str, str]] = []  # module, field, what it is, kind of value
+    dates, lines = spec.dates(kind), spec.lines
+    for name, path in spec.fields:
+        wanted.append(("Deals", _field(path), name, "user" if path.endswith(".id") else _KINDS.get(name, "text")))
+    wanted += [
+        ("Deals", one, part, "date")
+        for part, one in ((f"{kind}.date", dates.date), (f"{kind}.due", dates.due))
+        if one not in ("", TODAY, TERMS)
+    ]
+    for module, pairs in _rows_of(spec, kind):
+        if module != PRODUCTS or not lines.related:
+            wanted.append(("Deals", module, "a subform", "subform"))
+        wanted += [(module, _field(path), name, _KINDS.get(name, "text")) for name, path in pairs]
+    found = []
+    for module, field_name, name, value in wanted:
+        if module not in there:
+            continue
+        kind_there = there[module].get(field_name)
+        if kind_there is None:
+            found.append((module, field_name, "is not there"))
+        elif kind_there not in _TYPES[value]:
+            found.append((module, field_name, f"is {kind_there}, which cannot be {name}"))
+    return list(dict.fromkeys(found))
+
+
+def modules(spec: DealsSpec, kind: DocumentKind) -> list[str]:
+    """The CRM modules whose fields the mapping names: Deals, the subforms, each a module of its own (section 8), or Products."""
+    return list(dict.fromkeys(["Deals", *(module for module, _ in _rows_of(spec, kind))]))
+
+
+def _rows_of(spec: DealsSpec, kind: DocumentKind) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
+    found = [(spec.lines.subform or spec.lines.related, spec.lines.fields)] if spec.lines.subform or spec.lines.related else []
+    if kind == "invoices" and spec.billing is not None:
+        found.append((spec.billing.subform, spec.billing.fields))
+    return found
 
 
 # ------------------------------------------------------------------------------------------------------ what comes of it
@@ -182,8 +245,8 @@ class DealKnown:
 class Document:
     """An estimate or invoice as it would be made.
 
-    body        what Books takes, with the customer's id where it was given and without our key. The same body serves a create
-                and an edit: a text that the deal leaves blank is in it as ""
+    body        what Books takes for a create, with the customer's id where it was given and without our key
+    edit        what it takes for an edit: a text that the deal leaves blank is in it as ""
     own_number  the body brings its own number: the call needs ignore_auto_number_generation=true
     net         the lines' sum after discount, which is the deal's amount: before tax, or with it where prices hold the tax
     tax, total  as our own reckoning gives them, to be compared with Books' to one minor unit; Books' count
@@ -197,6 +260,15 @@ class Document:
     net: Decimal
     tax: Decimal
     total: Decimal
+    dated_today: bool = False
+
+    @property
+    def edit(self) -> Row:
+        """The body of an edit: without the customer, the currency and the deal, which stay, without the number once it has one,
+        and, where it is dated by the day of its making, without date and terms."""
+        kept = ("customer_id", "currency_id", "zcrm_potential_id", NUMBERS[self.kind])
+        left_out = (*kept, "date", "payment_terms", "payment_terms_label") if self.dated_today else kept
+        return {name: value for name, value in self.body.items() if name not in left_out}
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +307,7 @@ class Part:
     """One of a deal's documents.
 
     row    id of the row of the billing plan whose invoice it is; "" where the deal has one document for all
-    state  due; later: its day has not come; billed: it was made
+    state  due; later: its day has not come; billed: it was made before, and `given` is what it would be now
     """
 
     row: str
@@ -292,6 +364,7 @@ class _Reading:
         self.amount = _number(self.raw("amount"))
         self.code = _text(self.raw("currency")).upper() or known.base
         self.salesperson = self._salesperson()
+        self.told: list[str] = []  # what people call each line
 
     def raw(self, name: str) -> Any:
         return _raw(self.deal, self.names.get(name))
@@ -313,13 +386,20 @@ class _Reading:
     def _asked_line(self, row: Row) -> dict[str, str] | None:
         """A line as a form's fields; None for a row in which nobody has written anything."""
         lines = self.spec.lines
-        if lines is None:
-            return None
         paths = dict(lines.fields)
         raw = {name: _raw(row, paths.get(name)) for name in LINE_FIELDS}
         if not lines.related and all(is_blank(value) or value == [] for value in raw.values()):
             return None
         product = _product_of(self.spec, row)
+        item = (self.known.items.get(product) if product else None) or {}
+        lookup = row if lines.related else row.get(_field(paths.get("item", "")))
+        called = (
+            raw["name"],
+            item.get("name"),
+            (lookup or {}).get("Product_Name" if lines.related else "name"),
+            raw["description"],
+        )
+        self.told.append(next((_text(one)[:40] for one in called if not is_blank(one)), ""))
         return {
             "item": f"crm:Products:{product}" if product else "",
             "name": _text(raw["name"]), "description": _text(raw["description"]),
@@ -341,12 +421,11 @@ class _Reading:
         number = _number_text(raw)
         if number in ("", "0"):
             return ""
-        return f"{number}%" if self.spec.lines is not None and self.spec.lines.discounts == "percent" else number
+        return f"{number}%" if self.spec.lines.discounts == "percent" else number
 
     def _tax(self, raw: Any, has_item: bool) -> str:
         """The tax as the form takes it: a word, "" for the item's, NO_TAX for none."""
-        lines = self.spec.lines or LinesSpec()
-        words = _tax_words(raw)
+        lines, words = self.spec.lines, _tax_words(raw)
         if not words:
             return "" if has_item else self._tax_else(lines.tax_else)
         mapped = dict(lines.taxes)
@@ -392,7 +471,7 @@ class _Reading:
         figures = {
             "lines": [[one[name] for name in counted] for one in asked], "amount": _number_text(self.raw("amount")),
             "currency": self.code, "rate": _number_text(self.raw("exchange_rate")),
-            "inclusive_tax": self.spec.lines is not None and self.spec.lines.inclusive_tax,
+            "inclusive_tax": self.spec.lines.inclusive_tax,
             "date": "" if dates.date == TODAY else fields["date"], "due": fields["due"],
         }  # fmt: skip
         words = {
@@ -420,7 +499,11 @@ class _Reading:
             )  # fmt: skip
 
     def _require_products(self, asked: Sequence[Mapping[str, str]]) -> None:
-        missing = [one["item"] for one in asked if one["item"] and self._item(one["item"]) is None]
+        missing = [
+            f"{one['item']} ({called})" if called else one["item"]
+            for one, called in zip(asked, self.told, strict=False)
+            if one["item"] and self._item(one["item"]) is None
+        ]
         if missing:
             told = ", ".join(dict.fromkeys(missing))
             self._stop(
@@ -430,8 +513,8 @@ class _Reading:
     def _item(self, asked: str) -> Row | None:
         return self.known.items.get(asked.removeprefix("crm:Products:"))
 
-    def _quarantine(self, faults: Sequence[Fault], asked: Sequence[Mapping[str, str]], single: bool) -> None:
-        told = [_placed(one, asked, single).said() for one in faults]
+    def _quarantine(self, faults: Sequence[Fault], single: bool) -> None:
+        told = [_placed(one, self.told, single).said() for one in faults]
         self._stop("quarantined", "invalid", "; ".join(en for en, _ in told), "、".join(ja for _, ja in told))
 
     # ---------------------------------------------------------------------------------------------------------- the document
@@ -449,7 +532,7 @@ class _Reading:
         if isinstance(self.amount, Unreadable):
             faults = [*faults, Fault("no_number", "amount", str(self.raw("amount")))] if not single else faults
         if form is None or faults:
-            self._quarantine(faults, asked, single)
+            self._quarantine(faults, single)
             return None
         form = dataclasses.replace(
             form,
@@ -465,11 +548,11 @@ class _Reading:
         """The document of a sound form. `untaxed`: of each line, whether the deal says that there is no tax."""
         currency = self.known.currencies[self.code]
         net, tax, total = self._reckoned(form.lines, currency.minor_units)
-        body = self._body(form, untaxed, currency)
-        return Document(self.kind, form, body, self.code, bool(body.get(NUMBERS[self.kind])), net, tax, total)
+        body, today = self._body(form, untaxed, currency), self.spec.dates(self.kind).date == TODAY
+        return Document(self.kind, form, body, self.code, bool(body.get(NUMBERS[self.kind])), net, tax, total, today)
 
     def _differ(self, net: Decimal, total: Decimal) -> None:
-        inclusive = self.spec.lines is not None and self.spec.lines.inclusive_tax
+        inclusive = self.spec.lines.inclusive_tax
         said, withtax, code = decimal_text(net), decimal_text(total), self.code
         basis = ("with tax", "税込") if inclusive else (f"before tax ({withtax} with tax)", f"税抜、税込では {withtax}")
         if isinstance(self.amount, Decimal):
@@ -486,7 +569,7 @@ class _Reading:
 
     def _reckoned(self, lines: Sequence[Line], places: int) -> tuple[Decimal, Decimal, Decimal]:
         """Net, tax and total: each line rounded half up as Books does, tax once per rate."""
-        inclusive = self.spec.lines is not None and self.spec.lines.inclusive_tax
+        inclusive = self.spec.lines.inclusive_tax
         rates = {str(one.get("tax_id")): _rate(one) for one in self.known.taxes}
         net, taxes = Decimal(0), dict.fromkeys((one.tax for one in lines if one.tax), Decimal(0))
         for line in lines:
@@ -504,7 +587,7 @@ class _Reading:
         for line, none in zip(body["line_items"], untaxed, strict=True):
             if none and line.get("item_id"):
                 line["tax_id"] = ""  # or Books takes the item's
-        body["is_inclusive_tax"] = self.spec.lines is not None and self.spec.lines.inclusive_tax
+        body["is_inclusive_tax"] = self.spec.lines.inclusive_tax
         body |= {_TEXTS[name]: getattr(form, name) for name in _TEXTS if name in self.names}
         if "salesperson" in self.names:
             body["salesperson_name"] = form.salesperson
@@ -540,106 +623,118 @@ class _Plan:
     def __init__(self, read: _Reading, whole: Given, rows: Sequence[Row], made: Mapping[str, Billed]) -> None:
         assert read.spec.billing is not None
         self.read, self.whole, self.made = read, whole, made
-        self.api = dict(read.spec.billing.fields)
-        self.by_share = "percentage" in self.api
+        self.paths = dict(read.spec.billing.fields)
+        self.by_share = "percentage" in self.paths
+        self.today = read.spec.invoices.date == TODAY
+        currency = read.known.currencies.get(read.code)
+        self.places = currency.minor_units if currency else 0
         self.faults: list[Fault] = []
-        self.stages = sorted(
-            (self._stage(n, row) for n, row in enumerate(rows, 1)), key=lambda one: (one.day is None, one.day or date.max)
-        )
+        stages = [self._stage(n, row) for n, row in enumerate(rows, 1)]
+        self.stages = sorted(stages, key=lambda one: (one.day is None, one.day or date.max))
+        self.amounts = self._amounts(read.amount if isinstance(read.amount, Decimal) else Decimal(0))
 
     def parts(self) -> tuple[Part, ...]:
-        document = self.whole.document
-        if document is None or self.faults:
-            given = self.whole if document is None else self._invalid()
-            return tuple(Part(one.row, self._state(one), given) for one in self.stages)
-        amounts = self._amounts(document)
-        settled = {row: one.amount for row, one in self.made.items() if not one.follows or row not in amounts}
-        total = sum({**amounts, **settled}.values(), Decimal(0))
-        left, found = [_rounded(one.amount, self._places(document)) for one in document.form.lines], []
+        document, found = self.whole.document, []
+        settled = {row: one.amount for row, one in self.made.items() if not one.follows or row not in self.amounts}
+        total = sum({**self.amounts, **settled}.values(), Decimal(0))
+        before = Decimal(0)
+        left = [_rounded(one.amount, self.places) for one in document.form.lines] if document else []
         for stage in self.stages:
-            given = self._given(document, stage, amounts[stage.row], left)
-            if total > document.net and stage.row not in settled:
-                given = dataclasses.replace(_exceeding(self.whole, total), figures=given.figures, words=given.words)
-            found.append(Part(stage.row, self._state(stage), given))
+            figures, words = self._digests(stage, before)
+            before += self.amounts[stage.row]
+            if document is None:
+                given = self.whole
+            elif self.faults:
+                given = self._invalid(self.faults)
+            elif total > document.net and stage.row not in settled:
+                given = _exceeding(self.whole, total)
+            else:
+                given = self._given(document, stage, left)
+            found.append(Part(stage.row, self._state(stage), dataclasses.replace(given, figures=figures, words=words)))
         return tuple(found)
 
     def _stage(self, number: int, row: Row) -> _Stage:
         where = f"billing {number}"
-        day = transforms.bind("date", "crm").read(_raw(row, self.api["date"]))
+        day = transforms.bind("date", "crm").read(_raw(row, self.paths["date"]))
         if isinstance(day, Unreadable):
             self.faults.append(Fault("no_day", f"{where} date", str(day.raw)))
-        raw = _raw(row, self.api["percentage" if self.by_share else "amount"])
-        number_ = _number(raw.strip().removesuffix("%") if isinstance(raw, str) and self.by_share else raw)
-        if not isinstance(number_, Decimal):
+        raw = _raw(row, self.paths["percentage" if self.by_share else "amount"])
+        share = _number(raw.strip().removesuffix("%") if isinstance(raw, str) and self.by_share else raw)
+        exact = share if isinstance(share, Decimal) else Decimal(0)
+        if not isinstance(share, Decimal):
             self.faults.append(Fault("no_number", where, _text(raw)))
-        elif number_ <= 0:
-            self.faults.append(Fault("not_positive", where, decimal_text(number_)))
-        label = _text(_raw(row, self.api.get("description")))
-        exact = number_ if isinstance(number_, Decimal) else Decimal(0)
-        return _Stage(str(row["id"]), day if isinstance(day, date) else None, exact, label)
+        elif share <= 0:
+            self.faults.append(Fault("not_positive", where, decimal_text(share)))
+        elif not self.by_share and share != _cut(share, self.places):
+            self.faults.append(Fault("too_precise", where, decimal_text(share)))
+        return _Stage(
+            str(row["id"]), day if isinstance(day, date) else None, exact, _text(_raw(row, self.paths.get("description")))
+        )
 
     def _state(self, stage: _Stage) -> Literal["due", "later", "billed"]:
         if stage.row in self.made:
             return "billed"
         return "due" if stage.day is not None and stage.day <= self.read.today else "later"
 
-    def _places(self, document: Document) -> int:
-        return self.read.known.currencies[document.currency].minor_units
-
-    def _amounts(self, document: Document) -> dict[str, Decimal]:
+    def _amounts(self, amount: Decimal) -> dict[str, Decimal]:
         """Row → its amount: shares are cut to the minor unit, the last one is what is left of all shares together."""
-        unit = _unit(self._places(document))
-        exact = {one.row: document.net * one.exact / _HUNDRED if self.by_share else one.exact for one in self.stages}
-        amounts = {row: amount.quantize(unit, ROUND_DOWN) for row, amount in exact.items()}
+        exact = {one.row: amount * one.exact / _HUNDRED if self.by_share else one.exact for one in self.stages}
+        amounts = {row: _cut(one, self.places) for row, one in exact.items()}
         last = self.stages[-1].row
-        others = sum((amount for row, amount in amounts.items() if row != last), Decimal(0))
-        amounts[last] = sum(exact.values(), Decimal(0)).quantize(unit, ROUND_DOWN) - others
-        return amounts
+        others = sum((one for row, one in amounts.items() if row != last), Decimal(0))
+        return {**amounts, last: _cut(sum(exact.values(), Decimal(0)), self.places) - others}
 
-    def _given(self, document: Document, stage: _Stage, amount: Decimal, left: list[Decimal]) -> Given:
+    def _digests(self, stage: _Stage, before: Decimal) -> tuple[str, str]:
+        """What the deal gives this part: its lines follow from the deal's, from the part's amount and from those before it."""
+        day = "" if self.today or stage.day is None else stage.day.isoformat()
+        return (
+            content_hash([self.whole.figures, decimal_text(before), decimal_text(self.amounts[stage.row]), day]),
+            content_hash([self.whole.words, stage.label]),
+        )
+
+    def _given(self, document: Document, stage: _Stage, left: list[Decimal]) -> Given:
         """The invoice of one row: its amount spread over what is left of the lines, so that items and taxes stay as they are."""
-        read, form = self.read, document.form
+        read, form, amount = self.read, document.form, self.amounts[stage.row]
+        if not amount:
+            return self._invalid([Fault("not_positive", f"billing {stage.label or stage.row}", decimal_text(amount))])
+        lines, spread = form.lines, list(left)
         if len(self.stages) > 1 or amount != document.net:
-            spread = _spread(min(amount, sum(left, Decimal(0))), left, self._places(document))
-            left[:] = [one - part for one, part in zip(left, spread, strict=True)]
-            lines = [
+            spread = _spread(min(amount, sum(left, Decimal(0))), left, self.places)
+            lines = tuple(
                 dataclasses.replace(one, quantity=Decimal(1), price=part, discount="")
-                for one, part in zip(form.lines, spread, strict=True)
-            ]
-        else:
-            spread, lines = [one.amount for one in form.lines], list(form.lines)
+                for one, part in zip(lines, spread, strict=True)
+            )
+        left[:] = [one - part for one, part in zip(left, spread, strict=True)]
         kept = [n for n, part in enumerate(spread) if part]
-        untaxed = [document.body["line_items"][n].get("tax_id") == "" for n in kept]
         labelled = [
             dataclasses.replace(lines[n], description="\n".join(one for one in (stage.label, lines[n].description) if one))
             for n in kept
         ]
-        dated = read.today if read.spec.invoices.date == TODAY else stage.day or read.today
+        too_long = [Fault("too_long", f"billing {stage.label[:40]}", "2000") for one in labelled if len(one.description) > 2000]
+        if too_long:
+            return self._invalid(too_long[:1])
+        dated = read.today if self.today else stage.day or read.today
         due = form.due if form.due is not None and form.due >= dated else None
         part = dataclasses.replace(form, dated=dated, due=due, lines=tuple(labelled))
-        made = read.made_of(part, untaxed)
-        told = "" if read.spec.invoices.date == TODAY else dated.isoformat()
-        figures = [[one.item, decimal_text(one.amount), one.tax] for one in labelled]
-        rest = [document.currency, _number_text(read.raw("exchange_rate")), document.body["is_inclusive_tax"], told, due]
-        words = [self.whole.words, [[one.name, one.description] for one in labelled]]
-        return Given(content_hash([figures, rest]), content_hash(words), made)
+        untaxed = [document.body["line_items"][n].get("tax_id") == "" for n in kept]
+        return Given("", "", read.made_of(part, untaxed))
 
-    def _invalid(self) -> Given:
-        said = [one.said() for one in self.faults]
+    def _invalid(self, faults: Sequence[Fault]) -> Given:
+        said = [one.said() for one in faults]
         stop = Stop("quarantined", "invalid", "; ".join(en for en, _ in said), "、".join(ja for _, ja in said))
-        return dataclasses.replace(self.whole, document=None, stops=(stop,))
+        return Given("", "", None, (stop,))
 
 
 def _spread(amount: Decimal, over: Sequence[Decimal], places: int) -> list[Decimal]:
     """The amount in parts to the minor unit, in proportion, none larger than what it is taken from: the sum is exact."""
-    unit, whole = _unit(places), sum(over, Decimal(0))
+    whole = sum(over, Decimal(0))
     if not whole:
         return [Decimal(0)] * len(over)
     exact = [one * amount / whole for one in over]
-    parts = [one.quantize(unit, ROUND_DOWN) for one in exact]
-    missing = int((amount - sum(parts, Decimal(0))) / unit)
+    parts = [_cut(one, places) for one in exact]
+    missing = int((amount - sum(parts, Decimal(0))).scaleb(places))
     for n in sorted(range(len(over)), key=lambda n: (parts[n] - exact[n], n))[:missing]:
-        parts[n] += unit
+        parts[n] += _unit(places)
     return parts
 
 
@@ -659,8 +754,6 @@ def _exceeding(whole: Given, total: Decimal) -> Given:
 
 def _product_of(spec: DealsSpec, row: Row) -> str:
     """The CRM id of the product of a line; "" for free text."""
-    if spec.lines is None:
-        return ""
     if spec.lines.related:
         return str(row.get("id") or "")
     return _text(_raw(row, dict(spec.lines.fields).get("item")))
@@ -715,20 +808,23 @@ def _rate(tax: Row) -> Decimal:
     return Decimal(str(tax.get("tax_percentage") or 0))
 
 
-def _placed(fault: Fault, asked: Sequence[Mapping[str, str]], single: bool) -> Fault:
-    """The fault with the line's own words, or with the deal's amount where that is the only line."""
+def _placed(fault: Fault, told: Sequence[str], single: bool) -> Fault:
+    """The fault with the line's name, or with the deal's amount where that is the only line."""
     if not fault.where.startswith("line "):
         return fault
     _, number, *rest = fault.where.split(" ", 2)
     if single:
         return dataclasses.replace(fault, where={"price": "amount"}.get(" ".join(rest), " ".join(rest) or "name"))
-    line = asked[int(number) - 1]
-    words = line["name"] or line["description"] or line["item"]
-    return dataclasses.replace(fault, where=" ".join((f"line {number} ({words[:40]})" if words else f"line {number}", *rest)))
+    called = told[int(number) - 1]
+    return dataclasses.replace(fault, where=" ".join((f"line {number} ({called})" if called else f"line {number}", *rest)))
 
 
 def _unit(places: int) -> Decimal:
     return Decimal(1).scaleb(-places)
+
+
+def _cut(amount: Decimal, places: int) -> Decimal:
+    return amount.quantize(_unit(places), ROUND_DOWN)
 
 
 def _rounded(amount: Decimal, places: int) -> Decimal:

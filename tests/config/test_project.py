@@ -19,6 +19,7 @@ from renkei.config.project import Project, load_project, spec_hash, with_hosts
 from renkei.config.schema import FOLDER, MODELS, json_schema, schema_text
 from renkei.config.settings import Settings
 from renkei.core.connection import Brakes, Budget, EntitySettings, Hosts
+from renkei.core.deal_lines import LinesSpec
 from renkei.core.errors import AskedWrongly
 
 ROOT = Path(__file__).parents[2]
@@ -173,7 +174,7 @@ def test_a_connection_reads_its_own_deals_over_the_shipped_ones(write: Write) ->
     )
     project = load(write("connections/acme.yaml", DEALS))
     ours, shipped = project.deals_of(project.connection("acme")), project.deals[""]
-    assert ours is not None and ours.lines == shipped.lines and ours.estimates == shipped.estimates
+    assert ours.lines == shipped.lines and ours.estimates == shipped.estimates
     assert dict(ours.fields) == {**{name: path for name, path in shipped.fields if name != "reference"}, "notes": "Remarks"}
     assert (ours.invoices.date, ours.invoices.due) == ("Closing_Date", "terms")
 
@@ -182,7 +183,7 @@ def test_an_override_of_deals_takes_out_a_whole_part_with_null(write: Write) -> 
     write("mappings/own/deals.yaml", "mapping: deals\nlines: null\n")
     project = load(write("connections/acme.yaml", DEALS))
     ours = project.deals_of(project.connection("acme"))
-    assert ours is not None and ours.lines is None and ours.fields == project.deals[""].fields
+    assert ours.lines == LinesSpec() and ours.fields == project.deals[""].fields
 
 
 def test_only_a_connection_whose_deals_make_documents_needs_their_mapping(write: Write) -> None:
