@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from renkei.connectors.http import Client, Reply
@@ -165,7 +166,7 @@ class ZohoCrm:
             rows = _rows(reply, "data")
             more = bool(_mapping(reply.content.get("info")).get("more_records"))
             if rows:
-                last = str(max(int(row["id"]) for row in rows))
+                last = str(max(map(int, map(itemgetter("id"), rows))))
             elif more:
                 raise Unreachable("crm", f"{module}: an empty page that says there is more.")
             if rows and len(chunks) > 1:

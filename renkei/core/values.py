@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -102,7 +102,7 @@ def content_hash(value: Any) -> str:
 
 def row_digest(raw: Any) -> str:
     """A quick hash of raw JSON values (no Decimals or times), the same for the same content in any key order."""
-    return text_digest(row_json(raw))
+    return text_digests([row_json(raw)])[0]
 
 
 def row_json(raw: Any) -> bytes:
@@ -115,6 +115,7 @@ def rows_json(rows: Sequence[Any]) -> list[bytes]:
     return [orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in rows]
 
 
-def text_digest(text: bytes) -> str:
-    """The hash of `row_digest` of what `row_json` gave."""
-    return hashlib.blake2b(text, digest_size=16).hexdigest()
+def text_digests(texts: Iterable[bytes]) -> list[str]:
+    """The hashes of `row_digest` of what `row_json` gave."""
+    digest = hashlib.blake2b
+    return [digest(text, digest_size=16).hexdigest() for text in texts]

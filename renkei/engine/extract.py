@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeVar
@@ -23,7 +25,7 @@ from renkei.core.matching import keys_of
 from renkei.core.planning import ListRead
 from renkei.core.published import KINDS, add_up, document_of, parts_of, sums_of
 from renkei.core.records import Page, QuarantineRow, Row
-from renkei.core.values import MISSING, Ref, Side, parse_time, row_digest, rows_json, text_digest, time_text
+from renkei.core.values import MISSING, Ref, Side, parse_time, row_digest, rows_json, text_digests, time_text
 from renkei.engine.work import (
     MOST_ABSENCES,
     OVERLAP,
@@ -57,7 +59,7 @@ class _Fresh:
     ids: list[str] = field(default_factory=list)
     stamps: list[Any] = field(default_factory=list)  # Arrow arrays
     hashes: list[str] = field(default_factory=list)
-    content: list[bytes] = field(default_factory=list)
+    content: list[Any] = field(default_factory=list)  # Arrow arrays: as objects they keep the room in which they were made
     in_view: list[bool] = field(default_factory=list)
     asked: dict[str, list[Any]] = field(default_factory=dict)  # what the arrival suite looks at
 
@@ -65,9 +67,10 @@ class _Fresh:
         """As Ledger.put_read wants them."""
         import pyarrow as pa
 
-        text = {"id": self.ids, "hash": self.hashes, "content": self.content}
+        content = pd.Series(pa.chunked_array(self.content), dtype=pd.ArrowDtype(pa.binary()))
         stamps = pa.chunked_array(self.stamps).to_pandas()
-        return pd.DataFrame(text, dtype=object).assign(stamp=stamps, in_view=self.in_view)
+        text = {"id": self.ids, "hash": self.hashes}
+        return pd.DataFrame(text, dtype=object).assign(content=content, stamp=stamps, in_view=self.in_view)
 
     def judged(self) -> pd.DataFrame:
         """What the judge is to see: nothing of rows outside the view."""
@@ -111,33 +114,49 @@ async def _stored(reading: _Reading) -> AsyncGenerator[None, None]:
 
 
 class Snapshot:
-    """The raw rows of one list read as a Parquet file (columns id, stamp, row); made when the first row comes."""
+    """The raw rows of one list read as a Parquet file (columns id, stamp, row); made when the first row comes.
+
+    One row group is compressed and written in a thread while the next rows are worked on; the event loop never turns
+    meanwhile, so that a run stays repeatable. An error of writing shows with the next rows, or at the end.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._writer: Any = None
+        self._beside = ThreadPoolExecutor(1, "raw-copy")
+        self._writing: Future[None] | None = None
         self.rows = 0
 
     def __enter__(self) -> Snapshot:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        self._beside.shutdown()
+        try:
+            if kind is None:
+                self._written()
+        finally:
+            if self._writer is not None:
+                self._writer.close()
 
-    def add(self, ids: Sequence[str], stamps: Any, rows: Sequence[bytes]) -> None:
-        """Append rows, `stamps` as an Arrow array of times and `rows` as JSON, as one row group."""
+    def add(self, ids: Sequence[str], stamps: Any, rows: Any) -> None:
+        """Append rows, `stamps` as an Arrow array of times and `rows` as one of JSON, as one row group."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        table = pa.table({"id": pa.array(ids, pa.string()), "stamp": stamps, "row": pa.array(rows, pa.binary())})
+        table = pa.table({"id": pa.array(ids, pa.string()), "stamp": stamps, "row": rows})
+        self._written()
         if self._writer is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = pq.ParquetWriter(
                 self.path, table.schema, compression="zstd", compression_level=1, use_dictionary=False, write_statistics=["id"]
             )  # no two rows are alike
-        self._writer.write_table(table)
+        self._writing = self._beside.submit(self._writer.write_table, table)
         self.rows += len(ids)
+
+    def _written(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
 
 
 async def extract(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> None:
@@ -316,7 +335,7 @@ def _stamps(side: Side, rows: Sequence[Row]) -> Any:
 
     name, kind = "Modified_Time" if side == "crm" else "last_modified_time", pa.timestamp("us", tz="UTC")
     try:
-        return pa.array([row.get(name) or None for row in rows], pa.string()).cast(kind)
+        return pa.array(_column(rows, name), pa.string()).cast(kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError):  # a stamp in a form of its own
         return pa.array([_stamp_if_any(side, row) for row in rows], kind)
 
@@ -333,7 +352,8 @@ async def _take(
     if reading.served_at is None:
         reading.served_at = page.served_at
     side, module, seen = reading.side, reading.module, reading.seen
-    ids, rows = [str(row["id"]) if side == "crm" else books_id(module, row) for row in page.rows], page.rows
+    rows = page.rows
+    ids = [str(row["id"]) for row in rows] if side == "crm" else [books_id(module, row) for row in rows]
     if len(set(ids)) < len(ids) or not seen.isdisjoint(ids):  # a list that moved between two pages serves a row twice
         once = {row_id: row for row_id, row in zip(reversed(ids), reversed(rows), strict=True) if row_id not in seen}
         ids, rows = [*reversed(once)], [*reversed(once.values())]
@@ -362,6 +382,7 @@ def _add_up(rooms: Rooms, work: EntityWork, module: str, row: Row) -> None:
 
 def _compare(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, snapshot: Snapshot) -> None:
     """Keep a chunk raw and compare it with the mirrors; what differs waits to be checked and stored."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     ids, rows, reading.ids, reading.raw = reading.ids, reading.raw, [], []
@@ -369,7 +390,8 @@ def _compare(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, sn
         return
     side, module, outside = reading.side, reading.module, reading.outside
     texts, stamps = rows_json(rows), _stamps(side, rows)
-    snapshot.add(ids, stamps, texts)
+    content = pa.array(texts, pa.binary())
+    snapshot.add(ids, stamps, content)
     newest = pc.max(stamps).as_py()
     if newest is not None:
         reading.newest = max(newest.astimezone(UTC), reading.newest or newest)
@@ -380,13 +402,13 @@ def _compare(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, sn
         return
     if len(changed) < len(ids):
         places = [place for place, row_id in enumerate(ids) if row_id in changed]
-        ids, rows, texts = [ids[one] for one in places], [rows[one] for one in places], [texts[one] for one in places]
-        stamps = stamps.take(places)
+        ids, rows = [ids[one] for one in places], [rows[one] for one in places]
+        stamps, content = stamps.take(places), content.take(places)
     fresh = reading.fresh
     fresh.ids += ids
     fresh.stamps.append(stamps)
     fresh.hashes += [hashes[row_id] for row_id in ids]
-    fresh.content += texts
+    fresh.content.append(content)
     fresh.in_view += [row_id not in outside for row_id in ids]
     for name in reading.asked:
         fresh.asked.setdefault(name, []).extend(_column(rows, name))
@@ -395,7 +417,7 @@ def _compare(rooms: Rooms, world: World, work: EntityWork, reading: _Reading, sn
 def _column(rows: Sequence[Row], name: str) -> list[Any]:
     """A field of every row; MISSING where a row does not serve it."""
     try:
-        return [row[name] for row in rows]
+        return [*map(itemgetter(name), rows)]
     except KeyError:
         return [row.get(name, MISSING) for row in rows]
 
@@ -423,10 +445,8 @@ def list_hashes(
     """Hash of what matters of list rows, by id: their stamp, what the mappings, the link key and the status say, and whether
     they stand outside the view. `texts`: the rows by `row_json`."""
     if side == "crm":
-        return {
-            row_id: row_digest(["outside", text_digest(text)]) if row_id in outside else text_digest(text)
-            for row_id, text in zip(ids, texts, strict=True)
-        }
+        hashes = dict(zip(ids, text_digests(texts), strict=True))
+        return {row_id: row_digest(["outside", text]) if row_id in outside else text for row_id, text in hashes.items()}
     if module in KINDS:
         matters = (parts_of(module, row, rooms.spec.books_key) for row in rows)
     else:

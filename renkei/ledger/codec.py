@@ -67,10 +67,16 @@ def row_text(row: Any) -> str:
     return text
 
 
-def text_of_json(content: bytes) -> str:
-    """`row_text` of the row that this JSON says."""
-    text = content.decode()
-    return exact_text(orjson.loads(content), tuples=False) if _TAG_TEXT in text else text
+def texts_of_json(contents: pd.Series[Any]) -> list[str]:
+    """`row_text` of each row of a column of JSON (bytes)."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    arrow = pa.array(contents, pa.binary()).cast(pa.string())
+    texts: list[str] = arrow.to_numpy(zero_copy_only=False).tolist()
+    if pc.any(pc.match_substring(arrow, _TAG_TEXT)).as_py():
+        return [exact_text(orjson.loads(text), tuples=False) if _TAG_TEXT in text else text for text in texts]
+    return texts
 
 
 def exact_text(value: Any, *, tuples: bool = True) -> str:

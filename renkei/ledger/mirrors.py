@@ -21,7 +21,7 @@ from renkei.ledger.codec import (
     moment_text_or_none,
     moment_texts,
     row_text,
-    text_of_json,
+    texts_of_json,
     value_of,
     value_or_none,
 )
@@ -337,7 +337,7 @@ def list_values(rows: pd.DataFrame) -> list[tuple[Any, ...]]:
         rows["id"].tolist(),
         moment_texts(rows["stamp"]),
         rows["hash"].tolist(),
-        [text_of_json(content) for content in rows["content"].tolist()],
+        texts_of_json(rows["content"]),
         rows["in_view"].tolist(),
     )
     return [*zip(*columns, strict=True)]

@@ -48,12 +48,12 @@ _PLACE = "renkei_place"  # meta key: the rule's place in its suite, because answ
 
 @dataclass(frozen=True, slots=True)
 class _Library:
-    """What only a judgement needs: three modules, and the name under which the library is handed every table."""
+    """What a judgement needs of it: three modules, and the settings that keep it from drawing progress bars."""
 
-    gx: Any
+    context: Any
     registry: Any
     validator: Any
-    batches: Any
+    engine: Any
 
 
 class GreatJudge:
@@ -143,20 +143,19 @@ class GreatJudge:
         try:
             gx = importlib.import_module("great_expectations")
             registry = importlib.import_module("great_expectations.expectations.registry")
-            validator = importlib.import_module("great_expectations.validator.v1_validator")
+            validator = importlib.import_module("great_expectations.validator.validator")
+            engine = importlib.import_module("great_expectations.execution_engine.pandas_execution_engine")
             importlib.import_module("renkei.quality.rules")  # registers our own expectations by being imported
         except Exception as error:  # shown by _loaded, in the thread that asked
             self._load_error = error
             return
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-        frames = context.data_sources.add_pandas("frames").add_dataframe_asset("frame")
-        batches = frames.add_batch_definition_whole_dataframe("all")
         # a million objects that live as long as the process: a collection of garbage need not walk them every time
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_COLLECT)
-        self._library = _Library(gx, registry, validator, batches)
+        self._library = _Library(context, registry, validator, engine)
 
 
 def _is_about_table(rule: Rule) -> bool:
@@ -227,22 +226,24 @@ def _validate(library: _Library, suite: str, table: pd.DataFrame, expectations: 
 
     All are asked for yes or no first: listing rows takes the library as long again, even where there are none.
     """
-    # as Batch.validate does, which would fetch the batch, and hash its every value, a second time
-    validator = library.validator.Validator(library.batches, _YES_OR_NO, {"dataframe": table})
-    results = _answers(library, suite, validator, expectations)
+    # the library's own way to here, over a data source and a batch of it, hashes every value of the table
+    engine = library.engine.PandasExecutionEngine(batch_data_dict={"rows": table})
+    validator = library.validator.Validator(engine, data_context=library.context)
+    results = _answers(suite, validator, expectations, _YES_OR_NO)
     failed = [place for place, result in enumerate(results) if not result.success]
     if failed:
-        validator.result_format = _LISTED
-        for place, result in zip(
-            failed, _answers(library, suite, validator, [expectations[place] for place in failed]), strict=True
-        ):
+        listed = _answers(suite, validator, [expectations[place] for place in failed], _LISTED)
+        for place, result in zip(failed, listed, strict=True):
             results[place] = result
     return results
 
 
-def _answers(library: _Library, suite: str, validator: Any, expectations: list[Any]) -> list[Any]:
-    answer = validator.validate_expectation_suite(library.gx.ExpectationSuite(name=suite, expectations=expectations))
-    results = sorted(answer.results, key=lambda result: result.expectation_config.meta[_PLACE])
+def _answers(suite: str, validator: Any, expectations: list[Any], result_format: Mapping[str, Any]) -> list[Any]:
+    answers = validator.graph_validate(
+        configurations=[expectation.configuration for expectation in expectations],
+        runtime_configuration={"result_format": dict(result_format)},
+    )
+    results = sorted(answers, key=lambda result: result.expectation_config.meta[_PLACE])
     if len(results) != len(expectations):
         raise Bug(f"Suite {suite} gave {len(results)} results.", expected=f"one for each of {len(expectations)} expectations")
     return results

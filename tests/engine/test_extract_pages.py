@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from company import Company
 
@@ -119,3 +121,39 @@ async def test_a_row_that_a_page_serves_twice_is_read_once_as_it_was_first_seen(
     assert [(row_id, row["Account_Name"]) for row_id, row in zip(reading.ids, reading.raw, strict=True)] == [
         (one, "Once Ltd"), ("7", "Once Ltd"),
     ]  # fmt: skip
+
+
+class Disk:
+    """Where a raw copy is written while there is room, row group by row group."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def write(self, writer: pq.ParquetWriter, table: pa.Table) -> None:
+        self.room -= 1
+        if self.room < 0:
+            raise OSError(28, "No space left on device")
+
+
+def keep(snapshot: Snapshot, *rows: bytes) -> None:
+    stamps = pa.array([None] * len(rows), pa.timestamp("us", tz="UTC"))
+    snapshot.add([str(number) for number in range(len(rows))], stamps, pa.array(rows, pa.binary()))
+
+
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_a_raw_copy_that_the_disk_has_no_room_for_ends_the_read(
+    room: int, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(room)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", lambda writer, table: disk.write(writer, table))
+    with pytest.raises(OSError, match="No space left"), Snapshot(company.settings.data / "rows.parquet") as snapshot:
+        for _ in range(3):
+            keep(snapshot, b"{}")
+
+
+def test_a_raw_copy_has_every_row_in_order(company: Company) -> None:
+    path = company.settings.data / "rows.parquet"
+    with Snapshot(path) as snapshot:
+        keep(snapshot, b'{"a":1}', b'{"a":2}')
+        keep(snapshot, b'{"a":3}')
+    assert pq.read_table(path)["row"].to_pylist() == [b'{"a":1}', b'{"a":2}', b'{"a":3}']
