@@ -79,15 +79,18 @@ def _list(connection: str, found: list[dict[str, Any]], all_of_them: bool) -> It
 
 
 def holds_decide(
-    words: Annotated[list[str], typer.Argument(metavar="[ID…] CHOICE", help="Holds, then the answer: link REF, create, crm …")],
+    words: Annotated[
+        list[str], typer.Argument(metavar="[ID…] CHOICE", help="Holds, then the answer: link REF, attach REF, create, crm …")
+    ],
     reason: Reason,
     question: Question = None,
     actor: Actor = None,
 ) -> None:
-    """Answer open holds with one choice; the next run carries it out. `link` alone takes a hold's only candidate."""
-    from renkei.engine.decide import decide
+    """Answer open holds with one choice; the next run carries it out. `link` or `attach` alone takes a hold's only candidate."""
+    from renkei.engine.decide import WITH_REF, decide
 
-    ids, choice = (words[:-2], " ".join(words[-2:])) if words[-2:-1] == ["link"] else (words[:-1], words[-1])
+    named = words[-2:-1] and words[-2] in WITH_REF
+    ids, choice = (words[:-2], " ".join(words[-2:])) if named else (words[:-1], words[-1])
     with desk() as opened:
         found = decide(act_of(opened, actor), ids, question, choice, reason)
     lines = [

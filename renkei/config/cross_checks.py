@@ -224,6 +224,11 @@ def summaries_faults(document: Document, spec: SummariesSpec) -> list[Fault]:
             taken.setdefault(api_name, name)
     if spec.receivables == spec.documents:
         faults.append(document.fault(("summaries", "documents"), "summaries and documents need a module each"))
+    for number, rule in enumerate(spec.joins):
+        if rule.crm == "id":
+            faults.append(document.fault(("joins", number, "crm"), "id is no text field of Deals"))
+        if any((rule.books, rule.crm) == (one.books, one.crm) for one in spec.joins[:number]):
+            faults.append(document.fault(("joins", number), f"{rule.books} and {rule.crm} are compared already"))
     return faults
 
 

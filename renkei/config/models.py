@@ -327,10 +327,21 @@ class SummariesModel(Strict):
     document_fields: dict[str, ApiName]
 
 
+class JoinModel(Strict):
+    documents: Annotated[list[Literal["estimates", "sales_orders", "invoices"]], Field(min_length=1)] = [
+        "estimates",
+        "sales_orders",
+        "invoices",
+    ]
+    books: Annotated[str, Field(pattern=r"^(number|reference_number|cf_[a-z0-9_]+)$")]
+    crm: ApiName
+
+
 class SummariesFileModel(Strict):
     """mappings/summaries.yaml"""
 
     summaries: SummariesModel
+    joins: list[JoinModel] = []
 
 
 # ------------------------------------------------------------------------------------------------------ expectations

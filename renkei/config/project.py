@@ -38,9 +38,9 @@ from renkei.core.connection import Brakes, Budget, ConnectionSpec, EntitySetting
 from renkei.core.data_centers import DATA_CENTERS
 from renkei.core.deal_lines import NEEDED, PRODUCTS, BillingSpec, DatesSpec, DealsSpec, LinesSpec
 from renkei.core.errors import AskedWrongly, DeclarationError, Fault
-from renkei.core.mapping import FieldSpec, MappingSpec, SummariesSpec
+from renkei.core.mapping import FieldSpec, JoinRule, MappingSpec, SummariesSpec
 from renkei.core.matching import KeyRule, MatchRules
-from renkei.core.rights import Roles
+from renkei.core.rights import MODULES, Roles
 from renkei.core.values import content_hash, plain
 
 M = TypeVar("M", bound=BaseModel)
@@ -316,6 +316,7 @@ class _Reader:
             key=summaries.key,
             receivable_fields=tuple(summaries.receivable_fields.items()),
             document_fields=tuple(summaries.document_fields.items()),
+            joins=tuple(JoinRule(tuple(MODULES[kind] for kind in one.documents), one.books, one.crm) for one in model.joins),
             file=str(path),
         )
         self._faults += cross_checks.summaries_faults(document, spec)

@@ -202,7 +202,17 @@ class ZohoCrm:
         return found
 
     async def find(self, module: str, field: str, values: Sequence[str], fields: Sequence[str]) -> dict[str, Row]:
-        """Rows by the value asked. A row whose value is none of those asked is dropped, whatever the server matched.
+        """Rows by the value asked, of a unique field. A row whose value is none of those asked is dropped, whatever the server
+        matched."""
+        wanted = [value for value in dict.fromkeys(values) if value]
+        rows = await self.find_all(module, field, wanted, fields)
+        exact = {str(row[field]): row for row in rows if row.get(field) is not None}
+        folded = {value.casefold(): row for value, row in exact.items()}  # unique fields ignore case (section 6)
+        hits = ((value, exact.get(value) or folded.get(value.casefold())) for value in wanted)
+        return {value: row for value, row in hits if row is not None}
+
+    async def find_all(self, module: str, field: str, values: Sequence[str], fields: Sequence[str]) -> list[Row]:
+        """Every row that the server finds by one of these values; of one value alone not more than a page.
 
         Values with quotes or control characters are asked one at a time, since how COQL escapes them is not documented.
         """
@@ -211,15 +221,11 @@ class ZohoCrm:
         asked = list(dict.fromkeys((*fields, field)))
         rows: list[Row] = []
         for some in _slices(plain, IN_VALUES):
-            listed = ", ".join(f"'{value}'" for value in some)
-            rows += await self._select_joined(module, f"{_name(field)} in ({listed})", asked)
+            rows += await self._find_plain(module, field, some, asked)
         for value in wanted:
             if not _PLAIN_VALUE.fullmatch(value):
                 rows += await self._find_quoted(module, field, value, asked)
-        exact = {str(row[field]): row for row in rows if row.get(field) is not None}
-        folded = {value.casefold(): row for value, row in exact.items()}  # unique fields ignore case (section 6)
-        hits = ((value, exact.get(value) or folded.get(value.casefold())) for value in wanted)
-        return {value: row for value, row in hits if row is not None}
+        return rows
 
     # writing
 
@@ -412,6 +418,16 @@ class ZohoCrm:
                 torn |= missed
         reread = await self._reread(module, sorted(torn, key=int), fields)
         return {row["id"]: row for row in (*(row for row in whole if row["id"] not in torn), *reread)}
+
+    async def _find_plain(self, module: str, field: str, values: Sequence[str], asked: Sequence[str]) -> list[Row]:
+        """A page that is full may have left some out: half of the values are asked for at a time then."""
+        listed = ", ".join(f"'{value}'" for value in values)
+        rows = await self._select_joined(module, f"{_name(field)} in ({listed})", asked)
+        if len(rows) < PAGE_ROWS or len(values) == 1:
+            return rows
+        half = len(values) // 2
+        first = await self._find_plain(module, field, values[:half], asked)
+        return first + await self._find_plain(module, field, values[half:], asked)
 
     async def _find_quoted(self, module: str, field: str, value: str, asked: Sequence[str]) -> list[Row]:
         for literal in (value.replace("\\", "\\\\").replace("'", "\\'"), value.replace("'", "''")):

@@ -138,6 +138,20 @@ class MappingSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinRule:
+    """By which field a document is proposed to a deal (`joins:` of summaries.yaml).
+
+    modules  Books' modules of the documents that it is about
+    books    `number`, `reference_number` or a custom field of the document
+    crm      a text field of Deals
+    """
+
+    modules: tuple[str, ...]
+    books: str
+    crm: str
+
+
+@dataclass(frozen=True, slots=True)
 class SummariesSpec:
     """`mappings/summaries.yaml`: where receivables summaries and document rows are published in the CRM.
 
@@ -145,6 +159,7 @@ class SummariesSpec:
     key                         the unique text field of both that makes a row ours
     receivable_fields, document_fields    (our name, CRM API name) pairs; the closed lists of our names are
                                           RECEIVABLE_FIELDS and DOCUMENT_FIELDS
+    joins                       by which fields documents are proposed to deals
     """
 
     receivables: str
@@ -152,6 +167,7 @@ class SummariesSpec:
     key: str
     receivable_fields: tuple[tuple[str, str], ...]
     document_fields: tuple[tuple[str, str], ...]
+    joins: tuple[JoinRule, ...] = ()
     file: str = ""
 
 

@@ -125,6 +125,10 @@ class Crm(System, Protocol):
     async def find(self, module: str, field: str, values: Sequence[str], fields: Sequence[str]) -> dict[str, Row]:
         """Rows by the value of a unique field, from the database (COQL), never the search index."""
 
+    async def find_all(self, module: str, field: str, values: Sequence[str], fields: Sequence[str]) -> list[Row]:
+        """Every row that one of these values is found by in a text field that need not be unique; 50 values a call. Of one
+        value alone not more than 2,000 rows."""
+
     async def insert(self, module: str, rows: Sequence[Row]) -> list[Answer]:
         """≤ 100 rows, one answer each in order, workflows not triggered. AnswerUnknown when no answer came."""
 

@@ -12,6 +12,7 @@ from renkei.core.records import Decision, Hold, OutcomeRow
 from renkei.core.values import Ref, plain, time_text
 from renkei.engine.acts import Act, reasoned
 
+WITH_REF = ("link", "attach")  # answers that name a record
 SHOWN = 5  # wrong ones that a message names
 
 
@@ -39,7 +40,7 @@ def questions(ledger: Ledger, connection: str, question: str | None = None) -> l
 def decide(act: Act, ids: Sequence[str], question: str | None, choice: str, reason: str) -> dict[str, Any]:
     """Answer these holds, or every open one of a question, with one choice. All or none.
 
-    choice    one of each hold's choices; `link` alone stands for the only `link REF` that a hold offers
+    choice    one of each hold's choices; `link` alone stands for the only `link REF` that a hold offers, `attach` likewise
     returns   `run` (the act's) and what was `decided`, hold by hold
     raises    AskedWrongly for a hold that is not open, a choice that one of them does not offer, two links to one record
     """
@@ -97,7 +98,7 @@ def _choices(holds: Sequence[Hold], choice: str) -> dict[str, str]:
     """The choice as each hold offers it, by hold id."""
     found, wrong = {}, []
     for one in holds:
-        fits = [word for word in one.choices if word == choice or (choice == "link" and word.startswith("link "))]
+        fits = [word for word in one.choices if word == choice or (choice in WITH_REF and word.startswith(f"{choice} "))]
         if len(fits) == 1:
             found[one.id] = fits[0]
         else:

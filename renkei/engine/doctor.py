@@ -408,6 +408,8 @@ async def mapped_fields(patient: Patient) -> Finding:
             if item.name not in names and _is_written(patient, item.travels_to("crm"), item.special, spec.entity)
             and item.crm is not None and not crm[item.crm.split(".")[0]].writable
         ]  # fmt: skip
+    deals = await patient.fields("crm", "Deals") if patient.summaries.joins else {}
+    absent += [f"Deals.{rule.crm}" for rule in patient.summaries.joins if rule.crm not in deals]
     if absent:
         return failed(f"mapped and not there: {', '.join(absent)}", "Create them there, or take them out of the mapping.")
     if locked:

@@ -15,6 +15,7 @@ from renkei.core.planning import Draft, EntityPlan, Known
 from renkei.core.published import KINDS, DocumentTie, nothing, sums_of
 from renkei.core.records import Action, Change, DocumentRow, Mirror
 from renkei.core.values import Ref
+from renkei.engine.joins import propose
 from renkei.engine.load import Result
 from renkei.engine.publish import (
     Customers,
@@ -60,6 +61,7 @@ async def resolve_documents(rooms: Rooms, request: Request, world: World, work: 
             keys = _plan(rooms, work, draft, one, place, one.deal if one.deal in deals else "", mirror, today)
             done[Ref("books", one.module, one.id)] = keys
     _withdraw_rest(rooms, work, draft, wanted, seen, done)
+    await propose(rooms, request, world, work, places)
     _say_documents(rooms, work, draft, places, done, broken)
     say_rows(rooms, work, draft)
     whole = {item.module for item in work.lists if item.side == "books" and item.complete}

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from renkei.core import published
+from renkei.core.joins import answered
 from renkei.core.planning import Draft, EntityPlan, Known
 from renkei.core.published import KINDS, document_of
 from renkei.core.records import Action, DocumentRow, Link, Mirror, QuarantineRow, Row
@@ -156,6 +157,7 @@ def reader(work: EntityWork) -> EntityWork:
 def keep_documents(rooms: Rooms, work: EntityWork) -> Touched:
     """Put the documents that this run saw into the ledger's typed rows, each with the deal that it belongs to."""
     ledger, name, touched = rooms.ledger, rooms.spec.name, Touched()
+    answers = answered(ledger.decisions(name))
     for module in documents_read(rooms, work.entity):
         seen = {ref.id: known for ref, known in work.known.items() if (ref.side, ref.module) == ("books", module)}
         if not seen:
@@ -165,7 +167,7 @@ def keep_documents(rooms: Rooms, work: EntityWork) -> Touched:
         for chunk in ledger.documents(name, module, "id", seen):
             touched.customers |= {one.customer for one in chunk}
             touched.deals |= {one.deal for one in chunk}
-        attached = ledger.attachments(name, module, seen)
+        attached = {**ledger.attachments(name, module, seen), **answers.get(module, {})}
         for row_id, known in seen.items():
             if known.deleted:
                 gone.append(row_id)

@@ -18,6 +18,7 @@ from renkei.core.planning import Draft, EntityPlan
 from renkei.core.records import Action, Change, DocumentRow, Link, Mirror
 from renkei.core.summaries import STEPS, Tally
 from renkei.core.values import Ref, decimal_text
+from renkei.engine.joins import propose
 from renkei.engine.load import Result
 from renkei.engine.publish import (
     AS_OF,
@@ -76,6 +77,7 @@ async def resolve_summaries(rooms: Rooms, request: Request, world: World, work: 
     waiting |= {one.name for one in joined if one.place.reason}
     _plan_withdrawn(rooms, work, draft, [*holders, *joined], rows, waiting)
     if read is work:
+        await propose(rooms, request, world, work, places)
         _say_invoices(work, draft, customers)
     say_rows(rooms, work, draft)
     whole = work.full and any(item.module == "invoices" and item.complete for item in read.lists)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from renkei.core import joins
 from renkei.core.changes import EARLIER
 from renkei.core.errors import BudgetSpent
 from renkei.core.planning import WORST, EntityPlan, project
@@ -16,6 +17,7 @@ from renkei.core.undoing import UNDO
 from renkei.core.values import Ref, Side, row_json
 from renkei.engine import document_rows, receivables
 from renkei.engine.extract import crm_fields, keys_by_row, list_hashes, pages_of, stamp_of
+from renkei.engine.joins import keep_answer
 from renkei.engine.load import UNSEEN, Result, advanced
 from renkei.engine.publish import own_keys, shows_what_was_sent
 from renkei.engine.resolve import take_details
@@ -125,8 +127,13 @@ def _keep_questions(rooms: Rooms, work: EntityWork, plan: EntityPlan, run: str, 
         if hold.entity == plan.entity and hold.record in seen and hold.id not in asked and not undoes
     ]
     ledger.close_holds(name, settled, "no longer a question", run, now)
-    waiting = {hold.id for hold, _ in ledger.decisions(name) if hold.record in undone}
-    ledger.carry_out(name, [one for one in plan.carried_out if one not in waiting], run, now)
+    decided = ledger.decisions(name)
+    waiting = {hold.id for hold, _ in decided if hold.record in undone}
+    carried = [one for one in plan.carried_out if one not in waiting]
+    for hold, decision in decided:
+        if hold.id in carried and hold.question == joins.QUESTION:
+            keep_answer(ledger, name, hold, decision, run, now)
+    ledger.carry_out(name, carried, run, now)
     holds = [hold for hold in plan.holds if not (undoes and hold.record in undone)]
     ledger.put_holds(name, holds, run, now)  # after that: an answer that was overtaken is asked for anew
     if undoes:

@@ -9,6 +9,11 @@ from pathlib import Path
 
 from office import Office
 
+from renkei.core.joins import choices
+from renkei.core.records import Hold
+from renkei.core.values import Ref
+from renkei.house import open_desk
+
 
 def test_holds_alone_lists_the_open_questions(office: Office) -> None:
     found = office.asked("holds")["holds"]
@@ -47,6 +52,20 @@ def test_an_answer_needs_no_quotes_and_is_the_machine_users_unless_said(office: 
     assert [one["choice"] for one in found["decided"]] == [hold["choices"][0]]
     told = office.asked("why", hold["record"])["story"][-1]
     assert (told["outcome"], told["actor"]) == ("decided", getpass.getuser()) and "the same firm" in told["reason"]
+
+
+def test_a_document_is_joined_to_a_deal_by_an_answer_that_needs_no_quotes(office: Office) -> None:
+    invoice, deals = Ref("books", "invoices", "1"), ("crm:Deals:5", "crm:Deals:6")
+    candidates = tuple({"record": one, "label": "Renewal", "rule": "PO_Number 7 = reference_number"} for one in deals)
+    hold = Hold("join1", "documents", "join", invoice, None, candidates, choices(candidates), {"label": "INV-7"})
+    with open_desk(office.environ) as desk:
+        desk.ledger.put_holds("demo", [hold], office.asked("runs")["runs"][0]["run"], desk.clock.now())
+    listed = office.renkei("holds", "list", "--question", "join").out
+    assert "join1  books:invoices:1  INV-7  since" in listed
+    assert "candidate crm:Deals:5 Renewal (PO_Number 7 = reference_number)" in listed
+    assert "choices: attach crm:Deals:5, attach crm:Deals:6, skip" in listed
+    said = office.renkei("holds", "decide", "join1", "attach", "crm:Deals:6", "--reason", "the same order")
+    assert said.code == 0 and "join1  books:invoices:1: attach crm:Deals:6" in said.out
 
 
 def test_one_decision_answers_all_equal_questions(office: Office) -> None:

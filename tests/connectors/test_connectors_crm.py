@@ -180,6 +180,17 @@ async def test_find_asks_fifty_values_a_call(house: House) -> None:
     assert house.asked("crm") == 3
 
 
+async def test_find_all_gives_every_row_of_a_value_and_asks_again_where_a_page_is_full(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"Account_Name": f"{n}", "Phone": f"0{n % 4}"} for n in range(12)] + [{"Account_Name": "quoted", "Phone": "o'1"}]
+    ids = house.world.crm.seed("Accounts", rows)
+    monkeypatch.setattr("renkei.connectors.crm.PAGE_ROWS", 4)
+    found = await house.crm().find_all("Accounts", "Phone", ["00", "01", "02", "o'1", "09"], ["Account_Name"])
+    assert sorted(row["id"] for row in found) == sorted(one for n, one in enumerate(ids) if n > 11 or n % 4 < 3)
+    assert {row["Phone"] for row in found} == {"00", "01", "02", "o'1"}
+
+
 async def test_a_batch_with_bad_rows_answers_row_by_row_in_order(house: House) -> None:
     crm = house.crm()
     (first,) = await crm.insert("Accounts", [{"Account_Name": "one", CRM_KEY: "1"}])

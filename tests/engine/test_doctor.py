@@ -14,6 +14,7 @@ from company import Company
 from cryptography.fernet import Fernet
 
 from renkei.config.settings import credential_store
+from renkei.core.mapping import JoinRule
 from renkei.engine.doctor import CHECKS, Finding, examine
 from renkei.house import open_patient
 from renkei.sandbox.books.fields import CustomField
@@ -261,6 +262,13 @@ async def test_a_key_field_of_documents_is_asked_for_where_renkei_makes_them(com
 async def test_a_mapped_field_that_is_not_there(company: Company) -> None:
     field(company, "Accounts", "Fax", gone=True)
     await only(company, "mapped fields", "Accounts.Fax", "take them out")
+
+
+async def test_a_number_by_which_documents_are_proposed_to_deals_is_no_field_of_deals(company: Company) -> None:
+    shipped = company.project.summaries[""]
+    rule = JoinRule(("invoices",), "reference_number", "PO_Number")
+    company.project = dataclasses.replace(company.project, summaries={"": dataclasses.replace(shipped, joins=(rule,))})
+    await only(company, "mapped fields", "Deals.PO_Number", "take them out")
 
 
 async def test_a_mapped_field_that_the_user_may_not_write(company: Company) -> None:

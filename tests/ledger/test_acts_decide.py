@@ -11,6 +11,7 @@ from ledger_world import NOW, a_link, a_mirror, account, customer
 from renkei.core.errors import AnotherRun, AskedWrongly
 from renkei.core.ports import Settled
 from renkei.core.records import Hold
+from renkei.core.values import Ref
 from renkei.engine.decide import decide, questions
 from renkei.engine.why import story
 from renkei.ledger import SqlLedger
@@ -88,6 +89,17 @@ def test_link_alone_takes_the_only_candidate_of_each_hold(ledger: SqlLedger) -> 
     ask(ledger, duplicate("H1", 1, 11), duplicate("H2", 2, 12))
     found = decide(act(ledger), [], "duplicate", "link", "names and phones agree")
     assert [one["choice"] for one in found["decided"]] == ["link books:contacts:11", "link books:contacts:12"]
+
+
+def test_attach_alone_takes_the_only_deal_and_several_questions_may_name_one_deal(ledger: SqlLedger) -> None:
+    invoices = [Ref("books", "invoices", number) for number in ("91", "92")]
+    deal = {"record": "crm:Deals:5", "label": "更新"}
+    ask(
+        ledger,
+        *(Hold(f"H{one.id}", "documents", "join", one, None, (deal,), ("attach crm:Deals:5", "skip"), {}) for one in invoices),
+    )
+    decide(act(ledger), [], "join", "attach", "the same order")
+    assert [decision.choice for _, decision in ledger.decisions("acme")] == ["attach crm:Deals:5"] * 2
 
 
 def test_link_alone_is_no_answer_where_there_are_several_candidates(ledger: SqlLedger) -> None:
