@@ -384,11 +384,12 @@ class _Reading:
     # ------------------------------------------------------------------------------------------- what the deal asks for
 
     def _asked_line(self, row: Row) -> dict[str, str] | None:
-        """A line as a form's fields; None for a row in which nobody has written anything."""
+        """A line as a form's fields; None for a row that nobody has filled in: no product, no words, no price."""
         lines = self.spec.lines
         paths = dict(lines.fields)
         raw = {name: _raw(row, paths.get(name)) for name in LINE_FIELDS}
-        if not lines.related and all(is_blank(value) or value == [] for value in raw.values()):
+        words = (raw[name] for name in ("item", "name", "description"))
+        if not lines.related and all(is_blank(one) for one in words) and _number_text(raw["price"]) in ("", "0"):
             return None
         product = _product_of(self.spec, row)
         item = (self.known.items.get(product) if product else None) or {}
@@ -514,8 +515,21 @@ class _Reading:
         return self.known.items.get(asked.removeprefix("crm:Products:"))
 
     def _quarantine(self, faults: Sequence[Fault], single: bool) -> None:
-        told = [_placed(one, self.told, single).said() for one in faults]
+        told = [self._placed(one, single).said() for one in faults]
         self._stop("quarantined", "invalid", "; ".join(en for en, _ in told), "、".join(ja for _, ja in told))
+
+    def _placed(self, fault: Fault, single: bool) -> Fault:
+        """The fault with the line's name, or with the field of the deal that it is in."""
+        where, dates = fault.where, self.spec.dates(self.kind)
+        if where.startswith("line "):
+            _, number, *rest = where.split(" ", 2)
+            if not single:
+                called = self.told[int(number) - 1]
+                where = " ".join((f"line {number} ({called})" if called else f"line {number}", *rest))
+            else:
+                where = {"price": "amount"}.get(" ".join(rest), " ".join(rest) or "name")
+        field_name = {"date": dates.date, "due": dates.due, **self.names}.get(where)
+        return dataclasses.replace(fault, where=f"{where} ({field_name})" if field_name else where, value=fault.value or '""')
 
     # ---------------------------------------------------------------------------------------------------------- the document
 
@@ -662,7 +676,7 @@ class _Plan:
         share = _number(raw.strip().removesuffix("%") if isinstance(raw, str) and self.by_share else raw)
         exact = share if isinstance(share, Decimal) else Decimal(0)
         if not isinstance(share, Decimal):
-            self.faults.append(Fault("no_number", where, _text(raw)))
+            self.faults.append(Fault("no_number", where, _text(raw) or '""'))
         elif share <= 0:
             self.faults.append(Fault("not_positive", where, decimal_text(share)))
         elif not self.by_share and share != _cut(share, self.places):
@@ -806,17 +820,6 @@ def _tax_words(raw: Any) -> list[str]:
 
 def _rate(tax: Row) -> Decimal:
     return Decimal(str(tax.get("tax_percentage") or 0))
-
-
-def _placed(fault: Fault, told: Sequence[str], single: bool) -> Fault:
-    """The fault with the line's name, or with the deal's amount where that is the only line."""
-    if not fault.where.startswith("line "):
-        return fault
-    _, number, *rest = fault.where.split(" ", 2)
-    if single:
-        return dataclasses.replace(fault, where={"price": "amount"}.get(" ".join(rest), " ".join(rest) or "name"))
-    called = told[int(number) - 1]
-    return dataclasses.replace(fault, where=" ".join((f"line {number} ({called})" if called else f"line {number}", *rest)))
 
 
 def _unit(places: int) -> Decimal:
