@@ -15,7 +15,7 @@ from renkei.core.ports import Settled
 from renkei.core.records import OUTCOMES, MirrorRow, OutcomeRow, Row, Verdict, Watermark
 from renkei.core.undoing import UNDO
 from renkei.core.values import Ref, Side, row_json
-from renkei.engine import document_rows, receivables
+from renkei.engine import document_rows, doubt, receivables
 from renkei.engine.extract import crm_fields, keys_by_row, list_hashes, pages_of, stamp_of
 from renkei.engine.joins import keep_answer
 from renkei.engine.load import UNSEEN, Result, advanced
@@ -124,7 +124,11 @@ def _keep_questions(rooms: Rooms, work: EntityWork, plan: EntityPlan, run: str, 
     settled = [
         hold.id
         for hold in ledger.open_holds(name)
-        if hold.entity == plan.entity and hold.record in seen and hold.id not in asked and not undoes
+        if hold.entity == plan.entity
+        and hold.record in seen
+        and hold.id not in asked
+        and not undoes
+        and hold.question != doubt.QUESTION  # which no plan asks, and nothing but an answer settles
     ]
     ledger.close_holds(name, settled, "no longer a question", run, now)
     decided = ledger.decisions(name)

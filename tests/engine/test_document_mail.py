@@ -129,6 +129,7 @@ async def test_what_books_does_not_show_is_asked_and_until_then_nobody_sends(des
     with pytest.raises(DocumentRefused) as again:
         await desk.send(template=template)
     assert again.value.reason == "email_in_doubt" and desk.mails() == []
+    desk.company.edit_books("invoices", desk.invoice.id, due_date="2026-12-31")  # which answers nothing
     await desk.company.sync()
     desk.company.decide(hold.id, "not_sent")
     await desk.company.sync()
