@@ -19,6 +19,7 @@ from renkei.cli.asked import (
     refs_of,
     short,
     show,
+    table,
     tell_times_of,
 )
 from renkei.cli.history import candidate_words
@@ -39,6 +40,7 @@ def register(app: typer.Typer) -> None:
     quarantine = group("Rows that our checks stopped or the other system refused.")
     quarantine.callback(invoke_without_command=True)(quarantine_alone)
     quarantine.command("list")(quarantine_list)
+    quarantine.command("show")(quarantine_show)
     quarantine.command("replay")(quarantine_replay)
     quarantine.command("discard")(quarantine_discard)
     app.add_typer(quarantine, name="quarantine")
@@ -130,6 +132,52 @@ def _quarantine(connection: str, kinds: list[dict[str, Any]], found: list[dict[s
         if len(same) > most:
             yield f"  … and {len(same) - most} more: {command(connection, 'quarantine list --rule ' + kind['rule'])}"
         yield f"  fix: {kind['fix']}"
+
+
+def quarantine_show(
+    record: Annotated[str, typer.Argument(metavar="REF", help="crm:Accounts:ID …")], show_personal: ShowPersonal = False
+) -> None:
+    """One row that waits or was discarded: the rules that it breaks, its values, what to do, and what waits for it."""
+    from renkei.engine.quarantine import inspect
+
+    with desk() as opened:
+        spec, (ref,) = opened.spec, refs_of([record])
+        found = inspect(opened.ledger, spec, opened.project.mappings_of(spec), ref)
+        found = opened.shown(spec.name, show_personal).inspected(found)
+        tell_times_of(opened, spec.name)
+    text = "\n".join(_inspected(spec.name, spec.environment, found))
+    show(found, "\n".join([text, *masked_hint(text)]))
+
+
+def _inspected(connection: str, environment: str | None, found: dict[str, Any]) -> Iterator[str]:
+    yield f"{found['record']} {found['label']}".rstrip() + f": {found['state']}"
+    for one in found["broken"]:
+        value = f": {one['value']!r}" if one["value"] else ""
+        yield f"  {one['rule']} {one['field']}".rstrip() + f": {one['words'].rstrip('.')}{value}"
+        if one["fix"]:
+            yield f"    fix: {one['fix']}"
+    wrong = {one["field"] for one in found["broken"]}
+    yield "  its row" + (f", changed last {local(found['seen'])}" if found["seen"] else "")
+    yield table(
+        (
+            (">" if {one["field"], one["path"]} & wrong else " ", one["field"], one["path"], repr(one["value"]))
+            for one in found["row"]
+        ),
+        indent="    ",
+    )
+    if found["waiting"]:
+        yield f"  waiting for it: {', '.join(found['waiting'])}"
+    if found["discarded"]:
+        gone = found["discarded"]
+        yield f"  discarded by {gone['by']} at {local(gone['at'])}: {gone['reason']}"
+        again = command(connection, "quarantine replay " + found["record"])
+        yield f"  It comes back when it or the rules change, or with: {again}"
+        return
+    tried = found["tried"]
+    if tried["runs"]:
+        yield f"  tried by {tried['runs']} runs, last {local(tried['last'])}; the next one tries it again"
+    yield f"  Once it is corrected: {command(connection, 'sync --only ' + found['record'], environment)}"
+    yield f"  To leave it out: {command(connection, 'quarantine discard ' + found['record'] + ' --reason TEXT')}"
 
 
 def quarantine_replay(

@@ -67,6 +67,8 @@ NEEDS: Mapping[str, tuple[Right, ...]] = {
     "quarantine list": READ,
     "quarantine --show-personal": PERSONAL,
     "quarantine list --show-personal": PERSONAL,
+    "quarantine show": READ,
+    "quarantine show --show-personal": PERSONAL,
     "quarantine replay": ("decide",),
     "quarantine discard": ("decide",),
     "links": READ,

@@ -1,4 +1,5 @@
-"""Quarantine: rows that our own checks stopped, and rows that the other system refused. Try them again, or discard them.
+"""Quarantine: rows that our own checks stopped, and rows that the other system refused. Look at them, try them again, or discard
+them.
 
 Such a row is open: every run looks at it again, and it leaves by itself once it is right. `discard` closes it as
 `skipped: discarded`, with the other half of its link where that waits for it; it comes back when the record or the rules
@@ -7,17 +8,21 @@ change, or by `replay`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from renkei.core.commands import command
+from renkei.core.connection import ConnectionSpec
 from renkei.core.errors import AskedWrongly
+from renkei.core.mapping import MappingSpec, full_row, get_path
 from renkei.core.ports import Ledger, Settled
 from renkei.core.records import Mirror, OutcomeRow
-from renkei.core.values import Ref, plain, time_text
+from renkei.core.values import MISSING, Ref, plain, time_text
 from renkei.engine.acts import Act, reasoned
+from renkei.engine.work import mapping_for
 
 DISCARDED = ("skipped", "discarded")
+WAITING = ("quarantined", "refused")
 
 
 def rows(ledger: Ledger, connection: str, rule: str | None = None) -> list[dict[str, Any]]:
@@ -47,6 +52,58 @@ def groups(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         for (state, rule, field), same in grouped.items()
     ]  # fmt: skip
     return sorted(told, key=lambda one: (-one["count"], one["state"], one["rule"], one["field"]))
+
+
+def inspect(ledger: Ledger, spec: ConnectionSpec, mappings: Mapping[str, MappingSpec], ref: Ref) -> dict[str, Any]:
+    """One record that waits, or was discarded: the rules that it breaks, its row as the mapping reads it, who waits for it.
+
+    state      quarantined, refused or discarded
+    broken     as `rows`; of a discarded record, what it broke when it was discarded
+    row        {"field", "path", "value"} of every mapped field, raw as its side showed it last; {"field", "path"} of its mapping
+    seen       when its side changed it last, as it told
+    tried      runs that met it since it waits, and when the last one did
+    discarded  by whom, when and why, or null
+    waiting    records that are blocked because of it
+    raises     AskedWrongly for one that neither waits nor was discarded
+    """
+    name = spec.name
+    broken = [one for one in rows(ledger, name) if one["record"] == str(ref)]
+    story = [row for _, row in ledger.story(name, ref)]
+    mirror = _mirrors(ledger, name, [ref]).get(ref)
+    discard = next((row for row in reversed(story) if (row.kind, row.outcome) == ("note", "discarded")), None)
+    if broken or mirror is None or (mirror.outcome, mirror.reason) != DISCARDED:
+        discard = None
+    if not broken and discard is None:
+        _refuse_others(name, [ref], set(), "neither quarantined nor refused nor discarded")
+    since = min((one["since"] for one in broken if one["since"]), default="")
+    tries = [row.at for row in story if row.kind == "record" and row.outcome in WAITING and time_text(row.at) >= since]
+    told = discard and {"by": discard.actor, "at": time_text(discard.at), "reason": discard.reason}
+    return {
+        "record": str(ref),
+        "state": "discarded" if discard else broken[0]["state"],
+        "broken": list(discard.detail.get("rules", [])) if discard else broken,
+        "row": _as_mapped(spec, mappings, mirror),
+        "seen": time_text(mirror.stamp) if mirror is not None and mirror.stamp is not None else None,
+        "tried": {"runs": len(tries), "last": time_text(tries[-1]) if tries else None},
+        "discarded": told,
+        "waiting": sorted(map(str, _waiting_partners(ledger, name, [ref]))),
+    }
+
+
+def _as_mapped(spec: ConnectionSpec, mappings: Mapping[str, MappingSpec], mirror: Mirror | None) -> list[dict[str, Any]]:
+    if mirror is None:
+        return []
+    mapping = mappings.get(mapping_for(spec, mirror.ref, mirror.row)[0])
+    if mapping is None:
+        return []
+    side = mirror.ref.side
+    row = full_row(mirror.row, mirror.detail) if side == "books" else mirror.row
+    paths = [(item.name, item.path(side)) for item in mapping.fields]
+    values = [(name, path, get_path(row, path)) for name, path in paths if path]
+    return [
+        {"field": name, "path": path, "mapping": mapping.name, "value": None if value is MISSING else plain(value)}
+        for name, path, value in values
+    ]
 
 
 def replay(act: Act, refs: Sequence[Ref], rule: str | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from renkei.core.values import Ref
 from renkei.engine.recall import raw_label
 from renkei.engine.work import Rooms, is_business
 
+_OF_A_RULE = ("entity", "field", "words", "value", "fix", "since", "run")
 HALVES = ("before", "after")
 NAME = "name"  # of a firm or a product; in a published row also that of a person who is a customer
 
@@ -114,6 +115,17 @@ class Shown:
         rows = list(found)
         self.learn(Ref.parse(one["record"]) for one in rows)
         return [self._quarantined(one) for one in rows]
+
+    def inspected(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """The one row that engine/quarantine.py looks at."""
+        ref = Ref.parse(found["record"])
+        row = [{**one, "value": self.value([ref], one["path"], one["value"], one["mapping"])} for one in found["row"]]
+        told = [{"rule": one["rule"], **{name: one.get(name, "") for name in _OF_A_RULE}} for one in found["broken"]]
+        broken = [self._quarantined({"record": found["record"], "state": found["state"], **one}) for one in told]
+        return {
+            **found, "label": self.name(ref), "broken": broken,
+            "row": [{name: one[name] for name in ("field", "path", "value")} for one in row],
+        }  # fmt: skip
 
     def _quarantined(self, one: Mapping[str, Any]) -> dict[str, Any]:
         ref = Ref.parse(one["record"])

@@ -12,6 +12,7 @@ from renkei.core.planning import Known
 from renkei.core.records import QuarantineRow
 from renkei.core.values import MISSING, Ref, Side, other
 from renkei.engine.extract import judge_arrival
+from renkei.engine.quarantine import DISCARDED
 from renkei.engine.work import EntityWork, Request, Rooms, World
 
 HALT_SHARE = 0.5  # an entity of which half is unusable has a broken source, not broken rows
@@ -19,8 +20,9 @@ HALT_FROM = 20
 
 
 async def validate_arrival(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> None:
-    """What this run read has been checked on its way in; open rows carried from earlier runs are checked again here."""
+    """What this run read has been checked on its way in; open rows that waited, or had been discarded, are checked again here."""
     stored = {row.record for row, _, _ in rooms.ledger.quarantine(rooms.spec.name) if row.entity == work.entity}
+    stored |= {ref for ref, mirror in work.mirrors.items() if (mirror.outcome, mirror.reason) == DISCARDED}
     by_list: dict[tuple[Side, str], list[Known]] = {}
     for ref, known in work.known.items():
         if ref in stored and known.extracted and not known.deleted and ref not in work.fresh_quarantine and known.in_view:

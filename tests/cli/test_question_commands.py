@@ -102,6 +102,28 @@ def test_quarantine_alone_lists_rows_by_rule_with_value_and_fix(office: Office) 
     assert "125 characters; books takes 100" in text and "fix: Shorten it in the CRM." in text and "readable" not in text
 
 
+def test_one_row_shows_what_it_breaks_beside_its_values_and_what_to_type(office: Office) -> None:
+    row = next(one for one in office.asked("quarantine", "--rule", "target_limit")["rows"])
+    found = office.asked("quarantine", "show", row["record"])
+    assert found["broken"][0]["words"] == row["words"] and found["tried"]["runs"] > 1
+    text = office.renkei("quarantine", "show", row["record"]).out
+    assert re.search(rf"^    >  {row['field']} ", text, flags=re.MULTILINE) and str(row["value"])[:20] in text
+    assert f"fix: {row['fix']}" in text and f"sync --only {row['record']}" in text
+    assert f"renkei --connection demo quarantine discard {row['record']} --reason TEXT" in text
+    office.asked("quarantine", "discard", row["record"], "--reason", "a test", "--as", "Sato")
+    text = office.renkei("quarantine", "show", row["record"]).out
+    assert "discarded by Sato at " in text and f"renkei --connection demo quarantine replay {row['record']}" in text
+
+
+def test_a_persons_values_are_masked_in_a_row_that_waits(office: Office) -> None:
+    row = next(one for one in office.asked("quarantine")["rows"] if one["record"].startswith("crm:Contacts"))
+    masked, whole = office.asked("quarantine", "show", row["record"]), office.asked(
+        "quarantine", "show", row["record"], "--show-personal"
+    )  # fmt: skip
+    told = {str(one["value"]) for one in whole["row"] if one["value"]} - {str(one["value"]) for one in masked["row"]}
+    assert told and not any(one in str(masked) for one in told)
+
+
 def test_a_row_is_discarded_and_replayed(office: Office) -> None:
     record = office.asked("quarantine")["rows"][0]["record"]
     assert office.asked("quarantine", "discard", record, "--reason", "a test")["discarded"] == [record]

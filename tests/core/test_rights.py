@@ -43,6 +43,7 @@ MAY = {
     "holds": "viewer mapper operator approver auditor", "holds list": "viewer mapper operator approver auditor",
     "holds decide": "operator approver",
     "quarantine": "viewer mapper operator approver auditor", "quarantine list": "viewer mapper operator approver auditor",
+    "quarantine show": "viewer mapper operator approver auditor",
     "quarantine replay": "operator approver", "quarantine discard": "operator approver",
     "links": "viewer mapper operator approver auditor", "links list": "viewer mapper operator approver auditor",
     "links export": "operator auditor", "links import": "operator approver", "ledger verify": "operator auditor",
@@ -61,7 +62,10 @@ MAY = {
     "flow apply --release": "approver", "undo": "operator approver",
     **{
         f"{shown} --show-personal": "operator approver auditor"
-        for shown in ("plan", "plan show", "undo", "runs show", "why", "holds", "holds list", "quarantine", "quarantine list")
+        for shown in (
+            "plan", "plan show", "undo", "runs show", "why", "holds", "holds list", "quarantine", "quarantine list",
+            "quarantine show",
+        )
     },
 }  # fmt: skip
 FREE = {"check", "policy show", "demo", "sandbox serve"}
