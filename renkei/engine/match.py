@@ -144,10 +144,13 @@ def _decided(rooms: Rooms, world: World, work: EntityWork, meetings: Meetings, s
         for hold in (*rooms.ledger.open_holds(rooms.spec.name), *(one for one, _ in found))
         for item in hold.candidates
     )
+    keyed = {target for ref, known in strays.items() for target in key_refs(rooms, known, work.entity)}
     for hold, decision in found:
         if hold.question not in ("duplicate", "ambiguous") or hold.record not in strays:
             continue
-        if decision.choice == "create":
+        if decision.choice == "create" and hold.record in keyed:  # a run that died had created it: they meet by the key
+            meetings.overtaken.append(hold.id)
+        elif decision.choice == "create":
             meetings.alone.append(hold.record)
             strays.pop(hold.record)
         elif decision.choice == "skip":

@@ -65,13 +65,15 @@ class Customers:
         plan = _plan_of_customers(self.work)
         made = made_links(self.work)
         said = {verdict.record.id: verdict for verdict in plan.verdicts if verdict.record.module == "contacts"} if plan else {}
-        ended = {link.books.id for link in plan.links if link.state != "live" or link.dead == "crm"} if plan else set()
+        now = {link.books.id: link for link in plan.links} if plan else {}  # ended, found dead, or back from the bin
+        names = _names_given(plan)
         for one in ids:
-            mirror, link, verdict = mirrors.get(one), links.get(one), said.get(one)
-            place = self.found[one] = Place(one, label=str((mirror.row if mirror else {}).get("contact_name") or one))
+            mirror, link, verdict = mirrors.get(one), now.get(one, links.get(one)), said.get(one)
+            label = names.get(one) or (mirror.row if mirror else {}).get("contact_name") or one
+            place = self.found[one] = Place(one, label=str(label))
             if one in made:
                 place.crm, place.made_by = made[one]
-            elif link is not None and one not in ended and link.dead != "crm":
+            elif link is not None and link.state == "live" and link.dead != "crm":
                 place.crm = link.crm
             elif link is not None:
                 place.reason, place.word = "customer_deleted", "skipped"
@@ -85,6 +87,15 @@ class Customers:
 def _plan_of_customers(work: EntityWork) -> EntityPlan | None:
     customers = work.earlier.get("customers")
     return customers.plan if customers else None
+
+
+def _names_given(plan: EntityPlan | None) -> dict[str, str]:
+    """Books customer → the name that this run's plan gives it."""
+    return {
+        action.target.id: str(action.payload["contact_name"])
+        for action in (plan.actions if plan else ())
+        if action.side == "books" and action.module == "contacts" and action.target and "contact_name" in action.payload
+    }
 
 
 def made_links(work: EntityWork) -> dict[str, tuple[Ref, str]]:

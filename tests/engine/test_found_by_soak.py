@@ -1,0 +1,93 @@
+"""Situations in which a whole run once did wrong, found by the simulated nights of soak/."""
+
+from __future__ import annotations
+
+import pytest
+from company import Company
+
+from renkei.core.values import Ref
+from renkei.engine import load as loading
+from renkei.engine.sequence import Report
+
+
+class Killed(BaseException):
+    """The process died here."""
+
+
+def published(company: Company) -> tuple[list[str], list[str]]:
+    """The names of the published rows: (documents, receivables)."""
+    return (
+        sorted(row["Name"] for row in company.crm("Renkei_Documents").values()),
+        sorted(row["Name"] for row in company.crm("Renkei_Receivables").values()),
+    )
+
+
+def written(report: Report) -> dict[str, int]:
+    return {entity: sum(part["writes"].values()) for entity, part in report.entities.items()}
+
+
+def invoice(company: Company, customer: str) -> None:
+    said = {"date": "2026-10-20", "due_date": "2026-11-19", "status": "sent"}
+    company.seed_books("invoices", customer_id=customer, line_items=[{"rate": 500, "quantity": 1}], **said)
+
+
+async def owing(company: Company) -> tuple[str, str]:
+    """An account and its customer, who owes; published."""
+    company.entities = ("customers", "documents", "summaries")
+    account = company.seed_crm("Accounts", Account_Name="Aozora Bank")
+    company.seed_crm("Accounts", Account_Name="Yamato Steel")
+    await company.sync()
+    customer = next(one for one, row in company.books().items() if row["company_name"] == "Aozora Bank")
+    invoice(company, customer)
+    await company.sync()
+    return account, customer
+
+
+async def test_a_renamed_customer_has_its_new_name_in_what_is_published_by_the_same_run(company: Company) -> None:
+    account, _ = await owing(company)
+    company.edit_crm("Accounts", account, Account_Name="Fujimori Foods")
+    assert written(await company.sync()) == {"customers": 1, "documents": 0, "summaries": 1}
+    assert published(company)[1] == ["Fujimori Foods JPY"]
+    await company.quiet()
+
+
+async def test_an_account_back_from_the_bin_shows_its_invoices_after_the_same_run(company: Company) -> None:
+    account, _ = await owing(company)
+    company.world.clock.advance(600)
+    company.world.crm.delete("Accounts", account)
+    await company.sync()
+    assert published(company) == ([], [])
+    company.world.clock.advance(600)
+    company.world.crm.restore("Accounts", account)
+    await company.sync()
+    assert [len(names) for names in published(company)] == [1, 1]
+    await company.quiet()
+
+
+async def test_a_create_that_a_person_decided_and_a_crash_cut_short_is_met_by_its_key(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dies(*given: object) -> None:
+        await call(*given)
+        raise Killed
+
+    company.choose(duplicates="ask")
+    account = company.seed_crm("Accounts", Account_Name="Aozora Bank", Phone="03-1234-5678")
+    address = {"phone": "03-1234-5678"}
+    company.seed_books("contacts", contact_name="Aozora Bank", company_name="Aozora Bank", billing_address=address)
+    await company.sync()
+    (hold,) = company.ledger.open_holds("demo")
+    company.decide(hold.id, "create")
+    call = loading._call
+    with monkeypatch.context() as patch:
+        patch.setattr(loading, "_call", dies)
+        with pytest.raises(Killed):
+            await company.sync()
+    assert len(company.books()) == 2
+    company.world.clock.advance(660)
+    await company.sync()
+    made = next(one for one, row in company.books().items() if row["contact_name"] != "Aozora Bank")
+    link = company.ledger.link_of("demo", Ref("crm", "Accounts", account))
+    assert link is not None and link.books.id == made
+    assert len(company.books()) == 2
+    await company.quiet()
