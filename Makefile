@@ -13,7 +13,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: help install demo up test lint bench lock clean
+.PHONY: help install demo up test soak lint bench lock clean
 
 help:  ## list these recipes
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ up: install  ## Prefect's server, a worker and the demo's deployments with the s
 
 test: install  ## every test, in parallel and offline
 	@$(BIN)/pytest -n 2 --dist loadfile
+
+soak: install  ## simulated nights, the pure core and kills for SOAK_SECONDS (60) from SEED (1)
+	@$(BIN)/python -m soak
 
 lint: install  ## ruff, mypy, the import rules of the house, and renkei's own YAML
 	@$(BIN)/ruff check .
