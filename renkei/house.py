@@ -404,7 +404,7 @@ async def open_patient(
     kept = credential_store(environ) if any(source != "the environment" for source in sources.values()) else None
     try:
         yield Patient(
-            connection, project.mappings_of(connection), project.summaries_of(connection), time_of,
+            connection, project.mappings_of(connection), project.summaries_of(connection), project.deals_of(connection), time_of,
             [str(one) for one in faults], sources,
             [str(kept.path(one)) for one in aliases if not kept.is_private(one)] if kept else [],
             crm, books, granted, ledger, state, scheduler,

@@ -16,7 +16,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
 from renkei.core import transforms
-from renkei.core.document_forms import DUE, Fault, Form, Known, Line, body_of, checked
+from renkei.core.document_forms import DUE, Fault, Form, Known, Line, body_of, checked, tax_of
 from renkei.core.mapping import get_path
 from renkei.core.records import Currency, Row, User
 from renkei.core.transforms import Unreadable, is_blank
@@ -185,6 +185,12 @@ def lacking(spec: DealsSpec, kind: DocumentKind, there: Mapping[str, Mapping[str
 def modules(spec: DealsSpec, kind: DocumentKind) -> list[str]:
     """The CRM modules whose fields the mapping names: Deals, the subforms, each a module of its own (section 8), or Products."""
     return list(dict.fromkeys(["Deals", *(module for module, _ in _rows_of(spec, kind))]))
+
+
+def unknown_taxes(spec: DealsSpec, taxes: Sequence[Row]) -> list[str]:
+    """Taxes that the mapping names and Books does not have, or has several of."""
+    named = dict.fromkeys((*dict(spec.lines.taxes).values(), spec.lines.tax_else))
+    return [one for one in named if one not in (DEFAULT_TAX, NO_TAX) and not tax_of(one, taxes)]
 
 
 def _rows_of(spec: DealsSpec, kind: DocumentKind) -> list[tuple[str, tuple[tuple[str, str], ...]]]:

@@ -212,14 +212,19 @@ def _tax(line: Mapping[str, Any], item: Row | None, known: Known, where: str, fa
     asked = str(line.get("tax") or "")
     if not asked:
         return str((item or {}).get("tax_id") or "")
-    exact = [one for one in known.taxes if asked in (str(one.get("tax_id")), str(one.get("tax_name")))]
+    found = tax_of(asked, known.taxes)
+    if not found:
+        faults.append(Fault("not_there", f"{where} tax", asked))
+    return found
+
+
+def tax_of(asked: str, taxes: Sequence[Row]) -> str:
+    """Books' id of the one tax of this id, name or, where one alone has it, percentage; "" where there is none such."""
+    exact = [one for one in taxes if asked in (str(one.get("tax_id")), str(one.get("tax_name")))]
     rate = asked.removesuffix("%").strip()
     if not exact and re.fullmatch(r"\d+(\.\d+)?", rate):
-        exact = [one for one in known.taxes if Decimal(str(one.get("tax_percentage") or 0)) == Decimal(rate)]
-    if len(exact) != 1:
-        faults.append(Fault("not_there", f"{where} tax", asked))
-        return ""
-    return str(exact[0]["tax_id"])
+        exact = [one for one in taxes if Decimal(str(one.get("tax_percentage") or 0)) == Decimal(rate)]
+    return str(exact[0]["tax_id"]) if len(exact) == 1 else ""
 
 
 def _discounted(line: Line, known: Known, where: str, faults: list[Fault]) -> bool:

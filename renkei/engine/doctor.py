@@ -12,8 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from renkei.core import deal_lines
 from renkei.core.commands import command
 from renkei.core.connection import ConnectionSpec
+from renkei.core.deal_lines import DealsSpec
 from renkei.core.deployments import FLOWS, POOL
 from renkei.core.errors import (
     BudgetSpent,
@@ -39,7 +41,7 @@ from renkei.core.preparing import (
     row_key,
     too_much,
 )
-from renkei.core.records import FieldMeta, Organization, Profile
+from renkei.core.records import FieldMeta, Organization, Profile, Row
 from renkei.core.rights import everybody_may
 from renkei.core.scopes import needed, not_covered, product_of
 from renkei.core.values import Side
@@ -76,6 +78,7 @@ class Patient:
     spec: ConnectionSpec
     mappings: Mapping[str, MappingSpec]
     summaries: SummariesSpec
+    deals: DealsSpec
     clock: Clock
     faults: Sequence[str]
     sources: Mapping[Side, str | CredentialsRefused]
@@ -410,12 +413,38 @@ async def mapped_fields(patient: Patient) -> Finding:
         ]  # fmt: skip
     deals = await patient.fields("crm", "Deals") if patient.summaries.joins else {}
     absent += [f"Deals.{rule.crm}" for rule in patient.summaries.joins if rule.crm not in deals]
+    unfit = await _of_deals(patient, absent, optional)
     if absent:
         return failed(f"mapped and not there: {', '.join(absent)}", "Create them there, or take them out of the mapping.")
+    if unfit:
+        return failed(f"what deals give their documents: {'; '.join(unfit)}", f"Correct {patient.deals.file}.")
     if locked:
         return failed(f"mapped and read-only: {', '.join(locked)}", "Give the user's profile write access, or map one way.")
     left_out = f"; optional ones not there, left out: {', '.join(dict.fromkeys(optional))}" if optional else ""
     return ok(f"all mapped fields are there{left_out}")
+
+
+async def _of_deals(patient: Patient, absent: list[str], optional: list[str]) -> list[str]:
+    """What of the deals' mapping is not there, and, given back, what is there as something else."""
+    kind = patient.spec.deals
+    if kind == "none":
+        return []
+    deals = await patient.fields("crm", "Deals")
+    spec = deal_lines.fitting(patient.deals, deals)
+    named, left = deal_lines.reads(patient.deals, kind), deal_lines.reads(spec, kind)
+    optional += [f"Deals.{one}" for one in (*named.deal, *named.subforms) if one not in (*left.deal, *left.subforms)]
+    there = {"Deals": {name: one.data_type for name, one in deals.items()}}
+    for module in deal_lines.modules(spec, kind):
+        if module not in there and (module == deal_lines.PRODUCTS or there["Deals"].get(module) == "subform"):
+            there[module] = {name: one.data_type for name, one in (await patient.fields("crm", module)).items()}
+    unfit = []
+    for module, name, why in deal_lines.lacking(spec, kind, there):
+        if name in there[module]:
+            unfit.append(f"{module}.{name} {why}")
+        else:
+            absent.append(f"{module}.{name}")
+    taxes: list[Row] = await patient.once("taxes", patient.books.taxes)
+    return unfit + [f"Books has no tax {one}, or several" for one in deal_lines.unknown_taxes(spec, taxes)]
 
 
 def _is_written(patient: Patient, travels: bool, special: str, entity: str) -> bool:

@@ -271,6 +271,29 @@ async def test_a_number_by_which_documents_are_proposed_to_deals_is_no_field_of_
     await only(company, "mapped fields", "Deals.PO_Number", "take them out")
 
 
+async def test_what_deals_give_their_documents_is_looked_for_in_the_crm_and_in_books(company: Company) -> None:
+    company.spec = dataclasses.replace(company.spec, deals="invoices")
+    assert (await looked_at(company))["mapped fields"].state == "ok"
+    field(company, "Deals", "Deal_Lines", gone=True)  # optional: each deal gives one line
+    assert "left out: contacts.cf_crm_owner, Deals.Deal_Lines" in (await looked_at(company))["mapped fields"].said
+    field(company, "Deals", "Amount", gone=True)
+    await only(company, "mapped fields", "Deals.Amount", "take them out")
+
+
+async def test_a_mapping_of_deals_that_takes_one_type_for_another_or_names_a_tax_that_is_not_there(company: Company) -> None:
+    company.spec = dataclasses.replace(company.spec, deals="estimates")
+    shipped = company.project.deals[""]
+    fields = (("item", "Description.id"), ("quantity", "Qty"), ("price", "List_Price"), ("tax", "Line_Tax"))
+    lines = dataclasses.replace(shipped.lines, fields=fields, taxes=(("課税", "9%"),))
+    company.project = dataclasses.replace(company.project, deals={"": dataclasses.replace(shipped, lines=lines)})
+    await only(company, "mapped fields", "Deal_Lines.Qty")
+    fields = (("item", "Description.id"), *fields[2:])
+    lines = dataclasses.replace(lines, fields=fields)
+    company.project = dataclasses.replace(company.project, deals={"": dataclasses.replace(shipped, lines=lines)})
+    words = ("Deal_Lines.Description is textarea, which cannot be item", "Books has no tax 9%, or several", "mappings/deals.yaml")
+    await only(company, "mapped fields", *words)
+
+
 async def test_a_mapped_field_that_the_user_may_not_write(company: Company) -> None:
     field(company, "Accounts", "Website", read_only=True)
     await only(company, "mapped fields", "read-only: Accounts.Website", "profile")
