@@ -30,7 +30,8 @@ def check() -> None:
 
 
 def policy_show() -> None:
-    """Every cell of the policies in both directions, and of deals and their documents, from the code that runs."""
+    """Every cell of the policies in both directions, of deleted records and of deals' documents, from the code that runs."""
+    from renkei.core.deleting import delete_table
     from renkei.core.documents import SETTINGS, deal_table
     from renkei.core.resolving import DIRECTIONS
     from renkei.core.resolving import table as cells
@@ -41,6 +42,14 @@ def policy_show() -> None:
         for state, left, right, policy, cell in cells(direction)
     ]
     head = ("direction", "state", "crm", "books", "policy", "outcome", "reason", "effect")
+    deletes = [
+        {
+            "direction": direction, "kind": one.kind, "deletes": one.word, "deleted": one.gone, "other": one.living,
+            "transactions": one.transactions, "outcome": one.cell.outcome, "reason": one.cell.reason, "effect": one.cell.effect,
+        }
+        for direction in DIRECTIONS
+        for one in delete_table(direction)
+    ]  # fmt: skip
     deals = [
         {
             "deals": setting, "stage": stage, "document": document.status, "ours": document.ours, "changed": document.changed,
@@ -50,8 +59,8 @@ def policy_show() -> None:
         for stage, document, gate, cell in deal_table(setting)
     ]  # fmt: skip
     show(
-        {"cells": [list(row) for row in rows], "deals": deals},
-        table([head, *rows]) + "\n\n" + table([deals[0], *map(_words, deals)]),
+        {"cells": [list(row) for row in rows], "deletes": deletes, "deals": deals},
+        "\n\n".join([table([head, *rows]), *(table([each[0], *map(_words, each)]) for each in (deletes, deals))]),
     )
 
 

@@ -391,7 +391,7 @@ def connection_faults(
                 word = "Zoho Invoice has no sales orders and no purchase orders"
                 faults.append(document.fault(("permissions", profile), word, at_key=True))
     faults += _role_faults(document, model)
-    return faults + _customer_faults(document, model) + _deletes_faults(document, model) + _host_faults(document, model)
+    return faults + _customer_faults(document, model) + _host_faults(document, model)
 
 
 RELEASE = [role for role in ROLES if "release" in RIGHTS[role]]
@@ -442,20 +442,6 @@ def _customer_faults(document: Document, model: ConnectionModel) -> list[Fault]:
             faults.append(
                 document.fault(("products", "views", name), unknown("module with a view here", name, ["Products"]), at_key=True)
             )
-    return faults
-
-
-# The words of `deletes` that act in this release. The others are known to the form already, and refused until they act:
-# a setting that is accepted and does nothing would be believed.
-DELETES_THAT_ACT = ("ignore", "ask")
-
-
-def _deletes_faults(document: Document, model: ConnectionModel) -> list[Fault]:
-    faults = []
-    for entity, word in (("customers", model.customers.deletes), ("products", model.products.deletes)):
-        if word not in DELETES_THAT_ACT:
-            fault = f"{word!r} does not act in this release, nothing would be removed; write {' or '.join(DELETES_THAT_ACT)}"
-            faults.append(document.fault((entity, "deletes"), fault))
     return faults
 
 

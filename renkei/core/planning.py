@@ -24,7 +24,7 @@ from renkei.core.records import (
     Row,
     Verdict,
 )
-from renkei.core.resolving import UNDONE, FieldStep, PairPolicy, blank, deleted_cell, resolve_pair, unlinked_cell
+from renkei.core.resolving import UNDONE, FieldStep, PairPolicy, blank, resolve_pair, unlinked_cell
 from renkei.core.values import MISSING, Ref, Side, content_hash, time_text
 
 
@@ -118,6 +118,15 @@ class LinkedPair:
     undone: Collection[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a customer's pair of which a record was deleted ends: the effect of its cell, with its action's key or its hold."""
+
+    effect: str
+    key: str
+    hold: str
+
+
 @dataclass(slots=True)
 class Draft:
     """A plan in the making. `say` keeps the first word of OUTCOMES that applies to a record.
@@ -137,6 +146,7 @@ class Draft:
     quarantine: list[QuarantineRow] = field(default_factory=list)
     carried_out: set[str] = field(default_factory=set)  # decisions that this plan carries out
     creating: dict[Ref, str] = field(default_factory=dict)  # source record → key of the action that creates its partner
+    ended: dict[Ref, Ending] = field(default_factory=dict)  # both records of a pair of which one was deleted
 
     def say(
         self, known: Known, outcome: str, reason: str, *, actions: Sequence[str] = (), detail: Mapping[str, Any] | None = None
@@ -169,23 +179,20 @@ def plan_linked(
     kept: bool = False,
     copy: Ref | None = None,
 ) -> None:
-    """One linked pair. `parent`: the Books contact of a person, for its calls. `kept`: by the built-in integration. `copy`:
-    another person there who says what this one says, who is the copy where one is to be kept."""
+    """One linked pair, both records of which are there. `parent`: the Books contact of a person, for its calls. `kept`: by the
+    built-in integration. `copy`: another person there who says what this one says, who is the copy where one is to be kept."""
     crm, books = pair.crm, pair.books
-    if crm.deleted or books.deleted:
-        _plan_dead(draft, spec, pair, rules)
-        return
     if pair.link.dead is not None:  # the dead side is back from the recycle bin
         draft.links.append(replace(pair.link, dead=None))
     blocked = crm.blocked or books.blocked
     if blocked:
-        _say_both(draft, crm, books, "blocked", blocked)
+        say_both(draft, crm, books, "blocked", blocked)
         return
     if not crm.in_view:
-        _say_both(draft, crm, books, "skipped", "out_of_view")
+        say_both(draft, crm, books, "skipped", "out_of_view")
         return
     if not books.complete:
-        _say_both(draft, crm, books, "blocked", "budget")
+        say_both(draft, crm, books, "blocked", "budget")
         return
     winners = _winners(draft, rules, crm.ref, books.ref)
     policy = PairPolicy(rules.settings.conflicts, rules.settings.direction, None, winners, pair.undone)
@@ -215,10 +222,10 @@ def plan_duplicate(
     `kept`: the built-in integration keeps the pair."""
     blocked = crm.blocked or books.blocked
     if blocked:
-        _say_both(draft, crm, books, "blocked", blocked)
+        say_both(draft, crm, books, "blocked", blocked)
         return
     if not crm.in_view:
-        _say_both(draft, crm, books, "skipped", "out_of_view")
+        say_both(draft, crm, books, "skipped", "out_of_view")
         return
     word = rules.settings.duplicates
     if evidence != "policy" or parent is not None:  # persons of linked customers meet as `link`: their customer was decided
@@ -233,12 +240,12 @@ def plan_duplicate(
         why = {"rebuilt": True} if unsure else {}
         hold = make_hold(rules.connection, draft.entity, "duplicate", crm, None, [candidate(books, match)], choices, why)
         draft.holds[hold.id] = hold
-        _say_both(draft, crm, books, "held", "duplicate", {"hold": hold.id, **detail})
+        say_both(draft, crm, books, "held", "duplicate", {"hold": hold.id, **detail})
         return
     if word == "skip":
         mark = content_hash([crm.hash, books.hash, rules.rules])
         draft.asides += [(crm.ref, "duplicates_skip", mark), (books.ref, "duplicates_skip", mark)]
-        _say_both(draft, crm, books, "skipped", "duplicates_skip", detail)
+        say_both(draft, crm, books, "skipped", "duplicates_skip", detail)
         return
     if word == "clone":
         key = plan_create(draft, spec, crm, "books", rules, distinct=True, detail=detail)
@@ -248,7 +255,7 @@ def plan_duplicate(
         draft.say(books, "skipped", "set_aside", actions=(key,) if key else (), detail=beside)
         return
     if not books.complete:
-        _say_both(draft, crm, books, "blocked", "budget", detail)
+        say_both(draft, crm, books, "blocked", "budget", detail)
         return
     link_id = content_hash([rules.connection, str(crm.ref), str(books.ref)])[:32]
     policy = PairPolicy(
@@ -304,11 +311,13 @@ def plan_create(
     parent: Mapping[str, Any] | None = None,
     persons: Sequence[tuple[Ref, Row]] = (),
     detail: Mapping[str, Any] | None = None,
+    again: Link | None = None,
 ) -> str:
     """Create the source's partner on `side`; returns the action's key, or "" where it was not planned.
 
     parent    raw fields that place a person under its customer (`contact_id`, or `Account_Name`)
     persons   (CRM contact, contact-person body) that travel inside a customer's create
+    again     the link of a pair whose record on that side was deleted: it is made again, and the link goes on
     """
     if source.blocked:
         draft.say(source, "blocked", source.blocked)
@@ -317,7 +326,7 @@ def plan_create(
         draft.say(source, "skipped", "out_of_view")
         return ""
     cell = unlinked_cell("crm_only" if side == "books" else "books_only", rules.settings.duplicates, rules.settings.direction)
-    if cell.effect == "leave":
+    if cell.effect == "leave" and again is None:
         draft.say(source, cell.outcome, cell.reason)
         return ""
     if not source.complete:
@@ -343,14 +352,16 @@ def plan_create(
         if payload.get("sku"):
             payload["sku"] = f"{payload['sku']}-{source.ref.id[-6:]}"
     key = f"{draft.entity}|create|{side}|{module}|{source.ref}"
+    reason = "recreate" if again is not None else "duplicates_clone" if distinct else cell.reason
+    link = again.id if again is not None else content_hash([rules.connection, rules.organization, key])[:32]
     changes = tuple(Change(name, side, None, value, "new") for name, value in sorted(values.items()))
     draft.act(
         Action(
             key=key, entity=draft.entity, mapping=spec.name, verb="create", side=side, module=module, target=None,
-            source=source.ref, payload=payload, changes=changes, reason="duplicates_clone" if distinct else cell.reason,
+            source=source.ref, payload=payload, changes=changes, reason=reason,
             needs=tuple(needs), stamp=source.stamp, calls=1.0 if side == "books" else 0.01,
             rank=(3 if needs else 2, _newest_first(source.stamp)),
-            link=content_hash([rules.connection, rules.organization, key])[:32], carries=tuple(ref for ref, _ in persons),
+            link=link, carries=tuple(ref for ref, _ in persons),
             edited_by=_edited_by(source), edited_at=source.stamp,
         )
     )  # fmt: skip
@@ -358,7 +369,7 @@ def plan_create(
     keys = [key]
     if side == "books":
         keys.append(_write_key(draft, spec, source, rules, {"$created": key}, draft.actions[key].link, key))
-    draft.say(source, "created", "duplicates_clone" if distinct else cell.reason, actions=keys, detail=detail)
+    draft.say(source, "created", reason, actions=keys, detail=detail)
     _agree(draft, spec, source, rules, key, side)
     return key
 
@@ -464,22 +475,22 @@ def _carry_out_steps(
     if held:
         said["holds"] = [_field_hold(draft, crm, books, step, rules) for step in held]
         said["fields"] = [_shown(step) for step in held]
-        _say_both(draft, crm, books, "held", held[0].cell.reason, said, actions)
+        say_both(draft, crm, books, "held", held[0].cell.reason, said, actions)
     left = by_effect.get("leave", [])
     if left:
         said["left"] = [_shown(step) for step in left]
     if waiting:
         said["kept"] = [_shown(step) for step in waiting]
     if to_books or to_crm:
-        _say_both(draft, crm, books, "updated", (to_books or to_crm)[0].cell.reason, said, actions)
+        say_both(draft, crm, books, "updated", (to_books or to_crm)[0].cell.reason, said, actions)
     elif evidence:
-        _say_both(draft, crm, books, "linked", evidence, said, actions)
+        say_both(draft, crm, books, "linked", evidence, said, actions)
     elif waiting:
-        _say_both(draft, crm, books, "skipped", "native_keeps", said, actions)
+        say_both(draft, crm, books, "skipped", "native_keeps", said, actions)
     elif left:
-        _say_both(draft, crm, books, "skipped", left[0].cell.reason, said, actions)
+        say_both(draft, crm, books, "skipped", left[0].cell.reason, said, actions)
     else:
-        _say_both(draft, crm, books, "unchanged", "", said, actions)
+        say_both(draft, crm, books, "unchanged", "", said, actions)
 
 
 def _link_or_write_crm(
@@ -629,29 +640,6 @@ def _create_values(spec: MappingSpec, source: Known, side: Side) -> dict[str, An
     }
 
 
-def _plan_dead(draft: Draft, spec: MappingSpec, pair: LinkedPair, rules: PlanRules) -> None:
-    """One side or both are deleted. `ignore`: the link stays, its dead side marked; `ask`: a person says."""
-    crm, books = pair.crm, pair.books
-    cell = deleted_cell("deleted" if crm.deleted else "quiet", "deleted" if books.deleted else "quiet", rules.settings.deletes)
-    dead: Side = "crm" if crm.deleted else "books"
-    gone, alive = (crm, books) if crm.deleted else (books, crm)
-    decided = _decision(draft, rules, gone.ref, "deleted", "")
-    if decided == "unlink":
-        draft.links.append(replace(pair.link, state="ended", dead=dead))
-        draft.asides.append((alive.ref, "unlinked", ""))
-        _say_both(draft, crm, books, "removed", "unlink")
-        return
-    if cell.effect == "hold" and decided != "keep" and pair.link.dead is None:
-        hold = make_hold(rules.connection, draft.entity, "deleted", gone, None, [candidate(alive, {})], ("keep", "unlink"))
-        draft.holds[hold.id] = hold
-        _say_both(draft, crm, books, "held", "deleted", {"hold": hold.id})
-        return
-    if pair.link.dead != dead:
-        draft.links.append(replace(pair.link, dead=dead))
-    draft.say(gone, "skipped", "deleted")
-    draft.say(alive, "skipped", "deleted" if alive.deleted else "partner_deleted")
-
-
 def _field_hold(draft: Draft, crm: Known, books: Known, step: FieldStep, rules: PlanRules) -> str:
     values = {"crm": crm.values.get(step.spec.name), "books": books.values.get(step.spec.name)}
     hold = make_hold(
@@ -678,15 +666,7 @@ def _winners(draft: Draft, rules: PlanRules, crm: Ref, books: Ref) -> dict[str, 
     return winners
 
 
-def _decision(draft: Draft, rules: PlanRules, record: Ref, question: str, field_name: str) -> str | None:
-    found = rules.decisions.get((str(record), question, field_name))
-    if found is None:
-        return None
-    draft.carried_out.add(found[1])
-    return found[0]
-
-
-def _say_both(
+def say_both(
     draft: Draft,
     crm: Known,
     books: Known,
@@ -695,6 +675,7 @@ def _say_both(
     detail: Mapping[str, Any] | None = None,
     actions: Sequence[str] = (),
 ) -> None:
+    """Both rows of a pair take the same word."""
     draft.say(crm, outcome, reason, detail=detail, actions=actions)
     draft.say(books, outcome, reason, detail=detail, actions=actions)
 
@@ -731,7 +712,7 @@ def _newest_first(stamp: datetime | None) -> str:
 
 
 PUBLISHED = ("documents", "summaries")  # rows of these are removed as documents come and go
-VANISHED = ("deleted", "deal_deleted")  # reasons of rows that are gone, whatever becomes of their partners
+VANISHED = ("deleted", "deal_deleted", "recreate")  # reasons of rows that are gone, whatever becomes of their partners
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from renkei.core.connection import Conflicts, Deletes, Duplicates, SyncDirection
+from renkei.core.connection import Conflicts, Duplicates, SyncDirection
 from renkei.core.mapping import FieldSpec, MappingSpec
 from renkei.core.values import MISSING
 
@@ -21,8 +21,11 @@ NEWEST_NEEDS = timedelta(minutes=5)
 UNDONE = "undone"  # the word of what an undo put back
 
 DIRECTIONS: tuple[SyncDirection, ...] = ("two_way", "to_books")
-Edit = Literal["quiet", "edited", "deleted"]
-Effect = Literal["quiet", "adopt", "write_books", "write_crm", "hold", "leave", "copy"]
+Edit = Literal["quiet", "edited"]
+Effect = Literal[
+    "quiet", "adopt", "write_books", "write_crm", "hold", "leave", "copy",
+    "unlink", "deactivate_books", "deactivate_crm", "delete_books", "delete_crm",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +95,12 @@ def linked_cell(
     left: Edit,
     right: Edit,
     conflicts: Conflicts,
-    deletes: Deletes,
     direction: SyncDirection,
     *,
     equal: bool = False,
     newest: Literal["crm", "books", "unknown"] = "unknown",
 ) -> Cell:
     """A linked pair, or one field of it. `equal`: both edits came to the same value."""
-    if left == "deleted" or right == "deleted":
-        return deleted_cell(left, right, deletes)
     if left == "edited" and right == "edited":
         return Cell("adopt", "unchanged", "agreed_without_us") if equal else conflict_cell(conflicts, newest, direction)
     if left == "edited":
@@ -112,20 +112,11 @@ def linked_cell(
     return Cell("quiet", "unchanged", "")
 
 
-def deleted_cell(left: Edit, right: Edit, deletes: Deletes) -> Cell:
-    """At least one side of a linked pair is gone. `ignore` keeps the link with its dead side marked; `ask` holds."""
-    if left == "deleted" and right == "deleted":
-        return Cell("leave", "skipped", "deleted")
-    if deletes == "ask":
-        return Cell("hold", "held", "deleted")
-    return Cell("leave", "skipped", "deleted")
-
-
 def table(direction: SyncDirection) -> Iterator[tuple[str, str, str, str, Cell]]:
-    """Every cell: (link state, left, right, policy, cell). No combination is left out; a test walks them all."""
+    """Every cell: (link state, left, right, policy, cell). No combination is left out; a test walks them all. Of deleted
+    records there is a table of their own (core/deleting.py)."""
     duplicates: tuple[Duplicates, ...] = ("clone", "overwrite", "skip", "link", "ask")
     conflicts: tuple[Conflicts, ...] = ("clone", "overwrite", "skip", "newest", "books", "ask")
-    deletes: tuple[Deletes, ...] = ("ignore", "ask")
     meetings: tuple[tuple[Meeting, str, str], ...] = (
         ("crm_only", "new", "absent"),
         ("books_only", "absent", "new"),
@@ -135,23 +126,20 @@ def table(direction: SyncDirection) -> Iterator[tuple[str, str, str, str, Cell]]
     for meeting, left_word, right_word in meetings:
         for duplicate in duplicates:
             yield "unlinked", left_word, right_word, f"duplicates: {duplicate}", unlinked_cell(meeting, duplicate, direction)
-    edits: tuple[Edit, ...] = ("quiet", "edited", "deleted")
+    edits: tuple[Edit, ...] = ("quiet", "edited")
     for left in edits:
         for right in edits:
-            if "deleted" in (left, right):
-                for delete in deletes:
-                    yield "linked", left, right, f"deletes: {delete}", linked_cell(left, right, "ask", delete, direction)
-            elif left == right == "edited":
+            if left == right == "edited":
                 for conflict in conflicts:
                     if conflict == "newest":
                         for newest in ("crm", "books", "unknown"):
-                            cell = linked_cell(left, right, conflict, "ignore", direction, newest=newest)
+                            cell = linked_cell(left, right, conflict, direction, newest=newest)
                             yield "linked", left, right, f"conflicts: newest ({newest})", cell
                         continue
-                    yield "linked", left, right, f"conflicts: {conflict}", linked_cell(left, right, conflict, "ignore", direction)
-                yield "linked", left, "edited alike", "any", linked_cell(left, right, "ask", "ignore", direction, equal=True)
+                    yield "linked", left, right, f"conflicts: {conflict}", linked_cell(left, right, conflict, direction)
+                yield "linked", left, "edited alike", "any", linked_cell(left, right, "ask", direction, equal=True)
             else:
-                yield "linked", left, right, "any", linked_cell(left, right, "ask", "ignore", direction)
+                yield "linked", left, right, "any", linked_cell(left, right, "ask", direction)
 
 
 # ------------------------------------------------------------------------------------------------------- one pair
@@ -231,15 +219,15 @@ def _resolve_field(
     if was_left is MISSING or was_right is MISSING:
         cell = _first_values(field, now_left, now_right, equal, policy, stamps)
     else:
-        left_edited = _edited(field, now_left, was_left)
-        right_edited = _edited(field, now_right, was_right)
+        left_edited = is_edited(field, now_left, was_left)
+        right_edited = is_edited(field, now_right, was_right)
         cell = _edited_cell(field, left_edited, right_edited, equal, policy, stamps)
         if cell.effect == "quiet" and name in policy.undone:
             cell = _undone_cell(field, equal, policy)
     return _step(field, cell, now_left, now_right)
 
 
-def _edited(field: FieldSpec, now: Any, was: Any) -> bool:
+def is_edited(field: FieldSpec, now: Any, was: Any) -> bool:
     """A cleared field is no edit unless its null policy says so."""
     if blank(now):
         return field.null == "clear" and not blank(was)
@@ -263,9 +251,7 @@ def _edited_cell(
     edited_side = "crm" if left_edited else "books"
     if field.owner in ("crm", "books") and field.owner != edited_side:
         return _foreign_edit(field, policy)
-    cell = linked_cell(
-        "edited" if left_edited else "quiet", "edited" if right_edited else "quiet", "ask", "ignore", policy.direction
-    )
+    cell = linked_cell("edited" if left_edited else "quiet", "edited" if right_edited else "quiet", "ask", policy.direction)
     return _allowed(field, cell, policy)
 
 

@@ -115,7 +115,9 @@ def _moved_on(rooms: Rooms, plan: EntityPlan) -> set[str]:
     ledger, name = rooms.ledger, rooms.spec.name
     hashes = {verdict.record: verdict.hash for verdict in plan.verdicts if verdict.hash}
     linked = {ref for one in plan.agreements if not one.evidence for ref in (one.crm_ref, one.books_ref)}
-    linked |= {ref for one in plan.actions if one.verb == "remove" and one.link for ref in _rests_on(one.source, one.target)}
+    of_pairs = (one for one in plan.actions if one.link and (one.verb in ("remove", "deactivate") or one.reason == "recreate"))
+    linked |= {ref for one in of_pairs for ref in _rests_on(one.source, one.target)}
+    vanished = {one.record for one in plan.verdicts if one.actions and one.detail.get("deleted") == one.record.side}
     by_list: dict[tuple[Side, str], set[str]] = {}
     for action in plan.actions:
         for ref in _rests_on(action.source, action.target):
@@ -125,7 +127,7 @@ def _moved_on(rooms: Rooms, plan: EntityPlan) -> set[str]:
         mirrors, links = ledger.mirrors(name, side, module, ids), ledger.links(name, side, module, ids)
         for row_id in ids:
             ref, mirror = Ref(side, module, row_id), mirrors.get(row_id)
-            gone = mirror is None or mirror.deleted_at is not None
+            gone = mirror is None or (mirror.deleted_at is not None) != (ref in vanished)
             other = ref in hashes and mirror is not None and mirror.hash != hashes[ref]
             if gone or other or (row_id in links) != (ref in linked):
                 moved.add(ref)

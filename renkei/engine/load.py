@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from renkei.core.changes import EARLIER
+from renkei.core.deleting import made_inactive
 from renkei.core.errors import AnswerUnknown, BudgetSpent, TryAgain
 from renkei.core.mapping import MappingSpec, take_person
 from renkei.core.planning import ACTIVE, project
 from renkei.core.records import Action, Agreement, Answer, Base, Intent, IntentState, Link, MirrorRow, OutcomeRow, Row
-from renkei.core.values import Ref, Side, content_hash, time_text
+from renkei.core.values import Ref, Side, content_hash, other, time_text
 from renkei.engine.extract import stamp_of
 from renkei.engine.recall import the_chosen
 from renkei.engine.work import LOCK_TTL, PUBLISHED, EntityWork, Request, Rooms, World
@@ -25,9 +27,9 @@ CALL_OF = {"create": "create", "remove": "remove"}  # every other verb is an upd
 CHECK_AGAIN = 600.0  # seconds after which a long load looks once more for records that changed under it
 UNSEEN = "unseen"  # the hash of a mirror whose record no read has shown yet: that of no row
 CRM_BATCH = 100  # crm-v8.md section 5.1
-OUTCOME_OF = {"create": "created", "link": "linked", "remove": "removed"}
+OUTCOME_OF = {"create": "created", "link": "linked", "remove": "removed", "deactivate": "removed"}
 HAS_TRANSACTIONS = ("36", "1004")  # Books' codes for a record that others depend on (books-v3.md sections 3 and 6.4)
-GONE = "1002"
+GONE = ("1002", "2006")  # does not exist: contacts and persons, items
 BOOKS_AT_ONCE = 20  # journalled together; the client itself bounds what is in flight
 
 
@@ -283,6 +285,8 @@ async def _books(rooms: Rooms, action: Action, payload: Row) -> Answer:
         if action.verb == "create":
             return await rooms.books.add_person(str(payload["contact_id"]), body)
         assert action.target is not None
+        if action.verb == "remove":
+            return _gone_there(action.target, await rooms.books.delete_person(action.target.id))
         return await rooms.books.update_person(action.target.id, {**body, "contact_id": payload["contact_id"]})
     body = {name: value for name, value in payload.items() if name != ACTIVE}
     if action.verb == "create":
@@ -297,7 +301,7 @@ async def _books(rooms: Rooms, action: Action, payload: Row) -> Answer:
         return answer
     assert action.target is not None
     if action.verb == "remove":
-        return await _remove_customer(rooms, action.target)
+        return await _remove(rooms, action.target)
     rest, person = take_person(body)
     answer = Answer(True, action.target.id)
     if person is not None and "contact_person_id" in person:
@@ -312,15 +316,19 @@ async def _books(rooms: Rooms, action: Action, payload: Row) -> Answer:
     return replace(answer, id=action.target.id) if answer.ok else answer
 
 
-async def _remove_customer(rooms: Rooms, customer: Ref) -> Answer:
-    """Delete a customer; one that has transactions cannot be deleted and is made inactive, as the answer's record says."""
-    answer = await rooms.books.delete("contacts", customer.id)
-    if answer.ok or answer.code == GONE:
-        return Answer(True, customer.id)
-    if answer.code not in HAS_TRANSACTIONS:
+async def _remove(rooms: Rooms, target: Ref) -> Answer:
+    """Delete a customer or an item; one that has transactions cannot be deleted and is made inactive, as the answer's record
+    says."""
+    answer = _gone_there(target, await rooms.books.delete(target.module, target.id))
+    if answer.ok or answer.code not in HAS_TRANSACTIONS:
         return answer
-    answer = await rooms.books.set_active("contacts", customer.id, False)
-    return Answer(True, customer.id, record={"status": "inactive"}) if answer.ok else answer
+    answer = await rooms.books.set_active(target.module, target.id, False)
+    return Answer(True, target.id, record={"status": "inactive"}) if answer.ok else answer
+
+
+def _gone_there(target: Ref, answer: Answer) -> Answer:
+    """Deleted, or not there any more."""
+    return Answer(True, target.id) if answer.ok or answer.code in GONE else answer
 
 
 def _outward_key(rooms: Rooms, action: Action) -> str:
@@ -357,16 +365,18 @@ def _confirm(loading: Loading, entries: Entries, action: Action, intent: str, pa
     """Answer, link, base and evidence of one action that was done; `intent` is "" where no call was needed."""
     created = str(answer.id or "") if action.verb == "create" else ""
     is_kept = action.side == "books" and action.verb == "remove" and (answer.record or {}).get("status") == "inactive"
-    reason = f"{action.reason}: made inactive, it has transactions" if is_kept else ""
+    reason = made_inactive(action.reason) if is_kept else ""
     loading.results[action.key] = Result("", reason, created)
     if intent:
         entries.intents.setdefault("confirmed", {})[intent] = {"id": answer.id}
     written = Ref(action.side, action.module, created) if created else action.target
     if action.aside and written is not None:
         entries.asides.append((written, action.reason, ""))
-    elif action.verb == "remove" and action.link:
-        if not is_kept:
+    elif action.verb in ("remove", "deactivate") and action.link:
+        if action.verb == "remove" and not is_kept:
             _end_pair(loading, entries, action)
+        elif action.reason != EARLIER:
+            _mark_dead(loading, entries, action)
     elif action.link:
         _settle_pair(loading, entries, action, payload, answer, created)
     # of an individual whose person alone was written, the answer shows that person, not the customer
@@ -382,14 +392,39 @@ def _confirm(loading: Loading, entries: Entries, action: Action, intent: str, pa
 
 
 def _end_pair(loading: Loading, entries: Entries, action: Action) -> None:
-    """A customer that was removed in Books takes its link with it, and its persons' links."""
+    """A record that was removed takes its link with it; a customer in Books also the links of its persons."""
     assert action.target is not None
     ledger, name = loading.rooms.ledger, loading.rooms.spec.name
-    found = ledger.by_keys(name, "books", "contact_persons", [("parent", action.target.id)])
-    persons = sorted({one for ids in found.values() for one in ids})
-    links = [ledger.link_of(name, action.target), *ledger.links(name, "books", "contact_persons", persons).values()]
-    entries.links += [replace(link, state="ended", dead="books") for link in links if link is not None]
+    link = ledger.link_of(name, action.target)
+    if link is not None:
+        dead = action.side if action.reason == EARLIER else other(action.side)
+        entries.links.append(replace(link, state="ended", dead=dead))
+    persons = _persons_of(loading, action.target)
+    entries.links += [
+        replace(link, state="ended", dead="books") for link in ledger.links(name, "books", "contact_persons", persons).values()
+    ]
     entries.gone += [Ref("books", "contact_persons", one) for one in persons]
+
+
+def _mark_dead(loading: Loading, entries: Entries, action: Action) -> None:
+    """A record that was made inactive keeps its link, whose other side is gone; so do a customer's persons whose contacts are."""
+    assert action.target is not None
+    ledger, name = loading.rooms.ledger, loading.rooms.spec.name
+    link = ledger.link_of(name, action.target)
+    if link is not None:
+        entries.links.append(replace(link, dead=other(action.side)))
+    links = ledger.links(name, "books", "contact_persons", _persons_of(loading, action.target))
+    contacts = ledger.mirrors(name, "crm", "Contacts", [one.crm.id for one in links.values()])
+    gone = {mirror.ref for mirror in contacts.values() if mirror.deleted_at is not None}
+    entries.links += [replace(one, dead="crm") for one in links.values() if one.crm in gone]
+
+
+def _persons_of(loading: Loading, customer: Ref) -> list[str]:
+    """Ids of the persons of a customer in Books; of anything else, none."""
+    if customer.module != "contacts":
+        return []
+    found = loading.rooms.ledger.by_keys(loading.rooms.spec.name, "books", "contact_persons", [("parent", customer.id)])
+    return sorted({one for ids in found.values() for one in ids})
 
 
 def _settle_pair(loading: Loading, entries: Entries, action: Action, payload: Row, answer: Answer, created: str) -> None:
@@ -466,7 +501,8 @@ def _link_persons(loading: Loading, entries: Entries, action: Action, answer: An
         return  # the next run reads the detail and meets them by e-mail and name
     for ref, person in zip(action.carries, answered, strict=True):
         books = Ref("books", "contact_persons", str(person["contact_person_id"]))
-        link_id = content_hash([rooms.spec.name, str(ref), str(books)])[:32]
+        former = loading.work.linked.get(ref)  # whose person went with the customer that is made again
+        link_id = former.id if former is not None else content_hash([rooms.spec.name, str(ref), str(books)])[:32]
         known = loading.work.known[ref]
         entries.links.append(Link(link_id, action.entity, "persons", ref, books, now, "created"))
         _know(entries, books, person, answer, str(answer.id))

@@ -200,8 +200,8 @@ def _by_our_keys(rooms: Rooms, work: EntityWork, meetings: Meetings, strays: dic
             if target in strays:
                 pair = (ref, target) if ref.side == "crm" else (target, ref)
                 claims[pair] = claims.get(pair, 0) + 1
-            elif target in work.known and work.mirrors[target].reason == EARLIER:
-                continue  # renkei removed it because of settings that hold no longer: a former key
+            elif target in work.known and work.mirrors[target].reason in (EARLIER, "delete"):
+                continue  # renkei removed it, by settings that hold no longer or by the deletes policy: a former key
             elif target in work.known and work.known[target].deleted and target not in work.linked:
                 meetings.widowed.append((ref, target) if ref.side == "crm" else (target, ref))
     named = Counter(ref for pair in meetings.widowed for ref in pair)

@@ -36,7 +36,7 @@ async def record(
     final = {verdict.record: _final(verdict, results) for verdict in plan.verdicts}
     if work.braked:
         final |= {ref: ("blocked", "brake") for ref in _stopped(plan) & final.keys() if WORST[final[ref][0]] > WORST["blocked"]}
-    undone = {verdict.record for verdict in plan.verdicts if final[verdict.record] != (verdict.outcome, verdict.reason)}
+    undone = {verdict.record for verdict in plan.verdicts if final[verdict.record][0] != verdict.outcome}
     try:
         read_to = await _closing_read(rooms, request, world, work, plan, results, final)
     except BudgetSpent:  # the next run reads the list from the same watermark and meets our writes there
@@ -147,8 +147,9 @@ def _keep_questions(rooms: Rooms, work: EntityWork, plan: EntityPlan, run: str, 
     if not work.braked:
         ledger.clear_aside(name, [ref for ref in plan.unaside if ref not in undone])
         ledger.set_aside(name, [row for row in plan.asides if row[0] not in undone], run, now)
-        ledger.put_links(name, plan.links, run, now)
-        for link in plan.links:
+        moved = [link for link in plan.links if not undone & {link.crm, link.books}]
+        ledger.put_links(name, moved, run, now)
+        for link in moved:
             if link.state == "ended" and link.dead is None:  # the CRM record lives on and meets the others anew
                 ledger.open_mirrors(name, [link.crm], side="crm", module=link.crm.module)
     for one in plan.actions:  # a contact whose own customer was removed is a person of its account from now on

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from renkei.core.deleting import QUESTIONS, is_settled, plan_deleted
 from renkei.core.errors import BudgetSpent
 from renkei.core.mapping import MappingSpec, map_record, read_raw, write_fields
 from renkei.core.native import kept
 from renkei.core.planning import (
     Draft,
+    Ending,
     EntityPlan,
     Known,
     LinkedPair,
@@ -24,6 +26,7 @@ from renkei.core.planning import (
     plan_create,
     plan_duplicate,
     plan_linked,
+    say_both,
 )
 from renkei.core.records import Hold, Link, Mirror, MirrorRow, QuarantineRow, Row
 from renkei.core.values import MISSING, Ref, Side, content_hash, row_digest
@@ -117,9 +120,10 @@ def _details_needed(world: World, work: EntityWork, rules: PlanRules) -> list[Re
     wanted: dict[Ref, None] = {}
     for ref, link in work.linked.items():
         known, crm = work.known.get(ref), work.known.get(link.crm)
-        if ref.side != "books" or known is None or crm is None or known.deleted or crm.deleted or not crm.in_view:
+        if ref.side != "books" or known is None or crm is None or known.deleted:
             continue
-        wanted[ref] = None
+        if _outlives(rules, link, crm) if crm.deleted else crm.in_view:
+            wanted[ref] = None
     for meetings in work.meetings.values():
         for crm, books, evidence, _ in meetings.pairs:
             if work.known[crm].in_view and (evidence != "policy" or rules.settings.duplicates in ("overwrite", "link")):
@@ -131,6 +135,12 @@ def _details_needed(world: World, work: EntityWork, rules: PlanRules) -> list[Re
                     wanted[ref] = None
     newest = sorted(wanted, key=lambda ref: (work.known[ref].stamp is not None, work.known[ref].stamp), reverse=True)
     return [ref for ref in newest if not work.known[ref].complete and ref not in work.quarantine and ref.module == "contacts"]
+
+
+def _outlives(rules: PlanRules, link: Link, crm: Known) -> bool:
+    """Whether something may become of the Books record of a pair whose CRM record was deleted, so that what it says counts."""
+    answered = any((str(crm.ref), question, "") in rules.decisions for question in QUESTIONS)
+    return link.dead is None and (rules.settings.deletes != "ignore" or answered)
 
 
 async def fetch_details(rooms: Rooms, world: World, work: EntityWork, refs: list[Ref]) -> None:
@@ -268,10 +278,11 @@ def _plan_link(
     parent: Ref | None = None,
     by_native: bool = False,
     copy: Ref | None = None,
+    customer: _Customer | None = None,
 ) -> None:
     """A linked pair. `moved`: a person whose account is no longer its customer's; a loose contact that got an account is
     told by its link's mapping. Both keep their customer until a person decides. `by_native`: the built-in integration keeps
-    the person's customer."""
+    the person's customer, and `customer` tells of it where a record of the pair was deleted."""
     bad = [known for known in (crm, books) if known.ref in work.quarantine]
     if bad:
         for known in (crm, books):
@@ -286,7 +297,24 @@ def _plan_link(
         if set(known.values) != {item.name for item in spec.fields}:
             known.values = map_record(known.raw, spec, known.ref.side, rules.lookups)
     keeps = by_native if parent is not None else kept(books.raw, crm.ref, rooms.spec.native)
-    plan_linked(draft, spec, _pair_of(work, spec, rules, link, crm, books), rules, parent=parent, kept=keeps, copy=copy)
+    pair = _pair_of(work, spec, rules, link, crm, books)
+    if not crm.deleted and not books.deleted:
+        plan_linked(draft, spec, pair, rules, parent=parent, kept=keeps, copy=copy)
+        return
+    persons: list[tuple[Ref, Row]] = []
+    if spec.name == "accounts" and books.deleted and not is_settled(pair):
+        persons = _travelling_persons(work, crm, rules, work.persons, again=True)
+    its = customer or _Customer()
+    plan_deleted(draft, spec, pair, rules, kept=keeps, place=its.place, needs=its.needs, persons=persons, customer=its.ending)
+
+
+@dataclass(frozen=True, slots=True)
+class _Customer:
+    """Where a person that is made again has its place, with the actions that make that; how the customer's own pair ends."""
+
+    place: Mapping[str, object] | None = None
+    needs: tuple[str, ...] = ()
+    ending: Ending | None = None
 
 
 def _keeps_customer(rooms: Rooms, draft: Draft, link: Link, crm: Known, books: Known, rules: PlanRules) -> bool:
@@ -463,13 +491,24 @@ def _carried(draft: Draft, rules: PlanRules, ref: Ref) -> None:
 # ------------------------------------------------------------------------------------------------------------ persons
 
 
-def _travelling_persons(work: EntityWork, account: Known, rules: PlanRules, spec: MappingSpec | None) -> list[tuple[Ref, Row]]:
-    """The account's contacts as contact-person bodies for its create; the first becomes the primary person."""
+def _travelling_persons(
+    work: EntityWork, account: Known, rules: PlanRules, spec: MappingSpec | None, *, again: bool = False
+) -> list[tuple[Ref, Row]]:
+    """The account's contacts as contact-person bodies for its create; the first becomes the primary person. `again`: its
+    customer was deleted, and those whose persons went with it travel too."""
     if spec is None:
         return []
     bodies = []
     for known in _contacts_of(work, account.ref.id):
-        if known.ref in work.linked or known.ref in work.quarantine or not known.in_view or known.blocked or known.deleted:
+        partner = work.linked.get(known.ref)
+        widowed = again and partner is not None and partner.dead is None and work.known[partner.books].deleted
+        if (
+            (partner is not None and not widowed)
+            or known.ref in work.quarantine
+            or not known.in_view
+            or known.blocked
+            or known.deleted
+        ):
             continue
         values = {
             item.name: known.values[item.name]
@@ -501,12 +540,22 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
     by_books = {books: account for account, (books, _) in accounts.items()}
     outside = _out_of_view(rooms, world, work, accounts)
     by_native = _kept_customers(rooms, world, work, accounts)
+    travelling = {ref for action in draft.actions.values() for ref in action.carries}
     for link in sorted({link.id: link for link in work.linked.values()}.values(), key=lambda one: one.id):
         crm, books = work.known.get(link.crm), work.known.get(link.books)
         if crm is None or books is None or work.mapping_of.get(link.crm) != "persons":
             continue
         parent = Ref("books", "contacts", str(books.raw.get("contact_id") or ""))
         account = account_of(crm.raw)
+        if crm.ref in travelling:
+            key = draft.creating[Ref("crm", "Accounts", str(account))]
+            draft.creating[crm.ref] = key
+            say_both(draft, crm, books, "created", "with_customer", actions=(key,))
+            continue
+        ending = draft.ended.get(parent) or draft.ended.get(Ref("crm", "Accounts", str(account)))
+        if ending is not None and ending.effect == "delete_books" and not books.deleted:
+            say_both(draft, crm, books, "removed", "delete", actions=(ending.key,))  # the customer takes its persons with it
+            continue
         if link.mapping == "persons" and account in outside and not crm.deleted and not books.deleted:
             for known in (crm, books):
                 draft.say(known, "skipped", "customer_out_of_view")
@@ -514,12 +563,16 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
         moved = link.mapping == "persons" and by_books.get(parent.id) not in (None, account)
         keeps = parent.id in by_native
         copy = next((one.ref for one in strangers.get(parent.id, ()) if one.values == books.values), None)
+        its = None
+        if crm.deleted or books.deleted:
+            side: Side = "crm" if crm.deleted else "books"
+            its = _customer_of(work, draft, side, account, parent, accounts, by_books, ending)
         _plan_link(
-            rooms, world, work, draft, spec, link, crm, books, rules, moved=moved, parent=parent, by_native=keeps, copy=copy
-        )
+            rooms, world, work, draft, spec, link, crm, books, rules, moved=moved, parent=parent, by_native=keeps, copy=copy,
+            customer=its,
+        )  # fmt: skip
     work.asides.update({ref: (why, mark) for ref, why, mark in draft.asides if ref.module == "contact_persons"})
     meetings = match(rooms, world, work, "persons", by_books)
-    travelling = {ref for action in draft.actions.values() for ref in action.carries}
     for crm_ref, books_ref, evidence, detail in sorted(meetings.pairs, key=lambda pair: pair[0]):
         crm, books = work.known[crm_ref], work.known[books_ref]
         parent = Ref("books", "contacts", str(books.raw.get("contact_id")))
@@ -558,6 +611,29 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
         draft.asides.append((ref, "decision_skip", ""))
         draft.say(work.known[ref], "skipped", "decision_skip")
         _carried(draft, rules, ref)
+
+
+def _customer_of(
+    work: EntityWork,
+    draft: Draft,
+    gone: Side,
+    account: str | None,
+    parent: Ref,
+    accounts: Mapping[str, tuple[str, str]],
+    by_books: Mapping[str, str],
+    ending: Ending | None,
+) -> _Customer:
+    """Of a pair of persons of whom the one on the side `gone` was deleted."""
+    went = parent if gone == "books" else Ref("crm", "Accounts", str(account))
+    with_it = ending if went in draft.ended and work.known[went].deleted else None
+    if gone == "books":
+        customer, link_action = accounts.get(str(account), ("", ""))
+        place = {"contact_id": customer} if customer else None
+        return _Customer(place, (link_action,) if link_action else (), with_it)
+    if with_it is not None and with_it.effect == "write_crm":
+        return _Customer({"Account_Name": {"id": {"$created": with_it.key}}}, (with_it.key,), with_it)
+    holder = by_books.get(parent.id)
+    return _Customer({"Account_Name": {"id": holder}} if holder else None, (), with_it)
 
 
 def _strangers(work: EntityWork) -> dict[str, list[Known]]:
@@ -695,8 +771,8 @@ def _wait_for_customer(draft: Draft, known: Known, customer: Ref, words: Mapping
     outcome, reason = words.get(customer, ("", ""))
     if customer in draft.verdicts:
         outcome, reason = draft.verdicts[customer].outcome, draft.verdicts[customer].reason
-    if outcome == "skipped":
-        draft.say(known, "skipped", f"customer_{reason}")
+    if outcome in ("skipped", "removed"):
+        draft.say(known, "skipped", f"customer_{reason.partition(':')[0]}")
     else:
         draft.say(known, "blocked", "customer_created_first" if outcome == "created" else "customer_not_linked")
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from renkei.core import brakes, errors, summaries
+from renkei.core.deleting import delete_table
 from renkei.core.records import OUTCOMES
 from renkei.core.resolving import DIRECTIONS
 from renkei.core.resolving import table as cells
@@ -108,7 +109,11 @@ def by_evidence(tree: ast.AST) -> Iterator[tuple[str, str]]:
 
 TOLD = {
     (outcome, {"…: …": "CODE: WORDS"}.get(reason, reason))
-    for outcome, reason in {*told(), *((cell.outcome, cell.reason) for way in DIRECTIONS for *_, cell in cells(way))}
+    for outcome, reason in {
+        *told(),
+        *((cell.outcome, cell.reason) for way in DIRECTIONS for *_, cell in cells(way)),
+        *((one.cell.outcome, one.cell.reason) for way in DIRECTIONS for one in delete_table(way)),
+    }
     if re.fullmatch(r"[a-z_]+…?|…: …", reason)  # sentences are said to people, not of rows
 }
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from renkei.core.deleting import delete_table
 from renkei.core.documents import SETTINGS, deal_table
 from renkei.core.resolving import table
 
@@ -71,6 +72,11 @@ def test_policy_show_prints_every_cell() -> None:
     cells = shown["cells"]
     for direction in ("two_way", "to_books"):
         assert [cell[1:5] for cell in cells if cell[0] == direction] == [list(cell[:4]) for cell in table(direction)]
+        gone = [(one["kind"], one["deletes"], one["deleted"], one["other"], one["transactions"], one["reason"])
+                for one in shown["deletes"] if one["direction"] == direction]  # fmt: skip
+        assert gone == [
+            (one.kind, one.word, one.gone, one.living, one.transactions, one.cell.reason) for one in delete_table(direction)
+        ]
     assert all(outcome and effect for *_, outcome, _, effect in cells)
     deals = [(setting, *cell) for setting in SETTINGS for cell in deal_table(setting)]
     assert [

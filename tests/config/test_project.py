@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import pytest
@@ -18,7 +19,7 @@ from renkei.config.cross_checks import cron_problem
 from renkei.config.project import Project, load_project, spec_hash, with_hosts
 from renkei.config.schema import FOLDER, MODELS, json_schema, schema_text
 from renkei.config.settings import Settings
-from renkei.core.connection import Brakes, Budget, EntitySettings, Hosts
+from renkei.core.connection import Brakes, Budget, Deletes, EntitySettings, Hosts
 from renkei.core.deal_lines import LinesSpec
 from renkei.core.errors import AskedWrongly
 
@@ -88,17 +89,8 @@ permissions:
     assert connection.permissions == (("Sales", (("invoices", ("view", "email")), ("receivables", ("view",)))),)
 
 
-@pytest.mark.parametrize("word", ["unlink", "deactivate", "delete", "recreate"])
-@pytest.mark.parametrize("entity", ["customers", "products"])
-def test_a_deletes_word_that_does_not_act_yet_is_refused_where_it_stands(write: Write, entity: str, word: str) -> None:
-    base = write("connections/acme.yaml", SMALLEST + f"{entity}: {{deletes: {word}}}\n")
-    (fault,) = check(Settings.from_environment({}, base))
-    assert (Path(fault.file).name, fault.line, fault.column) == ("acme.yaml", 5, len(entity) + len(": {deletes: ") + 1)
-    assert repr(word) in fault.message and "write ignore or ask" in fault.message
-
-
-@pytest.mark.parametrize("word", ["ignore", "ask"])
-def test_a_deletes_word_that_acts_is_taken(write: Write, word: str) -> None:
+@pytest.mark.parametrize("word", get_args(Deletes))
+def test_every_word_of_deletes_is_taken(write: Write, word: str) -> None:
     text = SMALLEST + f"customers: {{deletes: {word}}}\nproducts: {{deletes: {word}}}\n"
     connection = load(write("connections/acme.yaml", text)).connection("acme")
     assert (connection.customers.deletes, connection.products.deletes) == (word, word)

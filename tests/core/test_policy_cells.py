@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, get_args
 
 import pytest
 
-from renkei.core.connection import Conflicts, Deletes, Duplicates, EntitySettings, SyncDirection
+from renkei.core.connection import Conflicts, Duplicates, EntitySettings, SyncDirection
 from renkei.core.mapping import NO_LOOKUPS, MappingSpec, map_record
 from renkei.core.planning import (
     Draft,
@@ -123,15 +123,6 @@ def promises(direction: SyncDirection) -> dict[tuple[str, str, str, str], Promis
     found[*both, "conflicts: newest (crm)"] = wins("crm", "conflicts_newest")
     found[*both, "conflicts: newest (books)"] = wins("books", "conflicts_newest") if two_way else stays
     found[*both, "conflicts: newest (unknown)"] = asked
-
-    for left, right in (("deleted", "quiet"), ("deleted", "edited"), ("quiet", "deleted"), ("edited", "deleted")):
-        gone = "skipped: deleted", "skipped: partner_deleted"
-        found["linked", left, right, "deletes: ignore"] = Promise(*(gone if left == "deleted" else gone[::-1]))
-        found["linked", left, right, "deletes: ask"] = Promise(
-            "held: deleted", "held: deleted", asks=("deleted", "keep", "unlink")
-        )
-    for word in ("ignore", "ask"):
-        found["linked", "deleted", "deleted", f"deletes: {word}"] = Promise("skipped: deleted", "skipped: deleted")
     return found
 
 
@@ -178,7 +169,7 @@ def walk(cell: tuple[str, str, str, str], direction: SyncDirection) -> Draft:
     state, left, right, policy = cell
     kind, _, word = policy.partition(": ")
     word = word.split(" ")[0]
-    governed = rules(direction, **({kind: word} if kind in ("duplicates", "conflicts", "deletes") else {}))
+    governed = rules(direction, **({kind: word} if kind in ("duplicates", "conflicts") else {}))
     draft = Draft("customers")
     if state == "unlinked":
         crm, books = known(CRM, crm_row(IN_CRM)), known(BOOKS, books_row(IN_BOOKS))
@@ -193,15 +184,13 @@ def walk(cell: tuple[str, str, str, str], direction: SyncDirection) -> Draft:
             scores = {(CRM.id, one.id): {"score": 0.9} for one in (BOOKS, TWIN)}
             plan_ambiguous(draft, [crm], [books, twin], governed, scores)
         return draft
-    value = {"quiet": OLD, "deleted": OLD, "edited alike": ALIKE}
+    value = {"quiet": OLD, "edited alike": ALIKE}
     newest = policy.partition("(")[2].rstrip(")")
     crm = known(
         CRM, crm_row(value.get(left, ALIKE if right == "edited alike" else IN_CRM)),
-        stamp=NOON - HOUR if newest == "books" else NOON, deleted=left == "deleted",
+        stamp=NOON - HOUR if newest == "books" else NOON,
     )  # fmt: skip
-    books = known(
-        BOOKS, books_row(value.get(right, IN_BOOKS)), stamp=NOON - HOUR if newest == "crm" else NOON, deleted=right == "deleted"
-    )
+    books = known(BOOKS, books_row(value.get(right, IN_BOOKS)), stamp=NOON - HOUR if newest == "crm" else NOON)
     plan_linked(draft, ACCOUNTS, linked_pair(crm, books), governed)
     return draft
 
@@ -233,11 +222,8 @@ def test_the_table_has_every_combination_once_and_no_other(direction: SyncDirect
     wanted = {("unlinked", *meeting, f"duplicates: {word}") for meeting, word in product(meetings, get_args(Duplicates))}
     conflicts = [word for word in get_args(Conflicts) if word != "newest"]
     conflicts += [f"newest ({who})" for who in ("crm", "books", "unknown")]
-    acting = set(get_args(Deletes)) & {"ignore", "ask"}  # the others are refused by `renkei check` so far
-    for left, right in product(("quiet", "edited", "deleted"), repeat=2):
-        if "deleted" in (left, right):
-            wanted |= {("linked", left, right, f"deletes: {word}") for word in acting}
-        elif left == right == "edited":
+    for left, right in product(("quiet", "edited"), repeat=2):
+        if left == right == "edited":
             wanted |= {("linked", left, right, f"conflicts: {word}") for word in conflicts}
             wanted.add(("linked", "edited", "edited alike", "any"))
         else:
@@ -259,7 +245,7 @@ def test_the_planner_does_what_the_cell_promises(direction: SyncDirection, cell:
         (agreement,) = agreements
         assert ("website" in agreement.agreed) == promise.agreed
     for hold in draft.holds.values():
-        assert hold.record == CRM if "deleted" not in cell else hold.record in (CRM, BOOKS)
+        assert hold.record == CRM
 
 
 @pytest.mark.parametrize(("direction", "cell"), CELLS, ids=lambda value: "-".join(value) if isinstance(value, tuple) else value)
@@ -501,15 +487,3 @@ def test_a_record_back_from_the_recycle_bin_lives_again_under_its_link() -> None
     pair = linked_pair(known(CRM, crm_row(OLD)), known(BOOKS, books_row(OLD)), dead="crm")
     plan_linked(draft, ACCOUNTS, pair, rules(deletes="ask"))
     assert [(link.state, link.dead) for link in draft.links] == [("live", None)]
-
-
-@pytest.mark.parametrize(
-    ("choice", "words", "state"), [("keep", "skipped: deleted", "live"), ("unlink", "removed: unlink", "ended")]
-)
-def test_a_person_says_what_becomes_of_a_link_whose_record_was_deleted(choice: str, words: str, state: str) -> None:
-    draft = Draft("customers")
-    governed = rules(deletes="ask", decisions={(str(CRM), "deleted", ""): (choice, "the-hold")})
-    plan_linked(draft, ACCOUNTS, linked_pair(known(CRM, crm_row(OLD), deleted=True), known(BOOKS, books_row(OLD))), governed)
-    assert word_of(draft, CRM) == words and draft.carried_out == {"the-hold"} and not draft.holds
-    assert [(link.state, link.dead) for link in draft.links] == [(state, "crm")]
-    assert [ref for ref, _, _ in draft.asides] == ([BOOKS] if choice == "unlink" else []), "the survivor is set aside"

@@ -185,7 +185,8 @@ async def test_a_deleted_record_keeps_its_link_and_nothing_else_is_deleted(
     holds = company.ledger.open_holds("demo")
     if deletes == "ask":
         assert company.outcome(gone) == ("held", "deleted")
-        assert [(hold.question, hold.record, hold.choices) for hold in holds] == [("deleted", gone, ("keep", "unlink"))]
+        offered = ("keep", "unlink", *(("deactivate",) if side == "crm" else ()), "delete", "recreate")
+        assert [(hold.question, hold.record, hold.choices) for hold in holds] == [("deleted", gone, offered)]
     else:
         assert company.outcome(gone) == ("skipped", "deleted") and not holds
         link = company.ledger.link_of("demo", gone)
