@@ -3,7 +3,7 @@
 Amounts are Decimals in the deal's own currency, to the currency's minor unit (0 digits for yen). Nothing is guessed: what keeps a
 deal from its document is a `Stop` with its outcome, its reason and words in English and Japanese, all of them told at once.
 Whether anything is written at all is decided in core/documents.py. Sources: product.md section 3, crm-v8.md sections 7.1 and 7.3,
-books-v3.md sections 8 and 10.2.
+books-v3.md sections 8 and 10.2; docs/decisions/0024-what-a-deal-gives.md.
 """
 
 from __future__ import annotations
@@ -185,6 +185,20 @@ def lacking(spec: DealsSpec, kind: DocumentKind, there: Mapping[str, Mapping[str
 def modules(spec: DealsSpec, kind: DocumentKind) -> list[str]:
     """The CRM modules whose fields the mapping names: Deals, the subforms, each a module of its own (section 8), or Products."""
     return list(dict.fromkeys(["Deals", *(module for module, _ in _rows_of(spec, kind))]))
+
+
+def passed_over(spec: DealsSpec, deals: Mapping[str, str]) -> list[str]:
+    """Subforms of deals that might be the lines, where the optional one that the mapping names is not there. `deals`: API name →
+    data type. Without a word, every deal would have one line, though somebody writes down what it sells."""
+    lines, plan = spec.lines, spec.billing.subform if spec.billing else ""
+    if not lines.optional or lines.subform in deals:
+        return []
+    there = sorted(name for name, kind in deals.items() if kind == "subform" and name != plan)
+    return (
+        [f"no lines are read: Deals has {', '.join(there)}, and no {lines.subform}; name it, or write lines: null"]
+        if there
+        else []
+    )
 
 
 def unknown_taxes(spec: DealsSpec, taxes: Sequence[Row]) -> list[str]:

@@ -437,7 +437,7 @@ async def _of_deals(patient: Patient, absent: list[str], optional: list[str]) ->
     for module in deal_lines.modules(spec, kind):
         if module not in there and (module == deal_lines.PRODUCTS or there["Deals"].get(module) == "subform"):
             there[module] = {name: one.data_type for name, one in (await patient.fields("crm", module)).items()}
-    unfit = []
+    unfit = deal_lines.passed_over(patient.deals, there["Deals"])
     for module, name, why in deal_lines.lacking(spec, kind, there):
         if name in there[module]:
             unfit.append(f"{module}.{name} {why}")

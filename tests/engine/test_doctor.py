@@ -14,6 +14,7 @@ from company import Company
 from cryptography.fernet import Fernet
 
 from renkei.config.settings import credential_store
+from renkei.core.deal_lines import LinesSpec
 from renkei.core.mapping import JoinRule
 from renkei.engine.doctor import CHECKS, Finding, examine
 from renkei.house import open_patient
@@ -278,6 +279,19 @@ async def test_what_deals_give_their_documents_is_looked_for_in_the_crm_and_in_b
     assert "left out: contacts.cf_crm_owner, Deals.Deal_Lines" in (await looked_at(company))["mapped fields"].said
     field(company, "Deals", "Amount", gone=True)
     await only(company, "mapped fields", "Deals.Amount", "take them out")
+
+
+async def test_a_subform_of_deals_under_another_name_is_not_passed_over_in_silence(company: Company) -> None:
+    company.spec = dataclasses.replace(company.spec, deals="invoices")
+    table = company.world.crm.tables["Deals"]
+    lines = table.fields["Deal_Lines"]
+    fields = {name: one for name, one in table.fields.items() if name != "Deal_Lines"}
+    table.set_fields({**fields, "Subform_1": dataclasses.replace(lines, name="Subform_1")})
+    await only(company, "mapped fields", "Deals has Subform_1, and no Deal_Lines", "lines: null", "mappings/deals.yaml")
+    company.project = dataclasses.replace(
+        company.project, deals={"": dataclasses.replace(company.project.deals[""], lines=LinesSpec())}
+    )
+    assert (await looked_at(company))["mapped fields"].state == "ok"
 
 
 async def test_a_mapping_of_deals_that_takes_one_type_for_another_or_names_a_tax_that_is_not_there(company: Company) -> None:
