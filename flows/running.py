@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -18,16 +18,19 @@ from prefect.states import Cancelled, Completed, Failed
 
 from renkei.core.commands import command
 from renkei.core.connection import ConnectionSpec
-from renkei.core.errors import AnotherRun, AskedWrongly, ConnectionPaused, NotConnected, RenkeiError
+from renkei.core.errors import AnotherRun, AskedWrongly, ConnectionPaused, DocumentRefused, NotConnected, RenkeiError
 from renkei.core.report import brake_lines, meaning_lines
 from renkei.core.values import Ref, time_text
+from renkei.engine.acts import Act
 from renkei.engine.alerts import Alert, about_error, about_run
 from renkei.engine.apply import apply_plan
+from renkei.engine.crm_user import CrmUser
+from renkei.engine.quarantine import replay
 from renkei.engine.sequence import Report, run_sequence
 from renkei.engine.shown import shown_of
 from renkei.engine.slot import covering, leave_word
 from renkei.engine.work import ENTITIES, Request, Rooms
-from renkei.house import Settings, admit, load_project, open_house, tell
+from renkei.house import Settings, admit, for_crm_user, load_project, open_house, tell
 from tasks.stages import STAGES
 
 Environment = Literal["", "sandbox", "production"]  # must be said where the connection writes to production
@@ -55,7 +58,7 @@ async def run_batch(
 
     def asked(spec: ConnectionSpec) -> Request:
         return Request(
-            entities=_entities(entities), full=full, only=tuple(map(_ref, only or ())), since=instant(since, spec.time_zone),
+            entities=_entities(entities), full=full, only=tuple(map(ref_of, only or ())), since=instant(since, spec.time_zone),
             plan_only=plan_only, flow=flow, actor=_actor(), environment=environment,
         )  # fmt: skip
 
@@ -95,6 +98,63 @@ async def run_stored(
         return await apply_plan(rooms, request, fingerprint.strip(), STAGES)
 
     return await _run(connection, asked, body)
+
+
+async def run_replayed(
+    flow: str, connection: str, *, records: Sequence[str] | None = None, rule: str = "", environment: Environment = ""
+) -> State[Any]:
+    """Open quarantined or refused rows, then run what is open or changed. Where another run is at work they stay open for it.
+
+    raises  AskedWrongly where records and a rule are named, and for what does not wait; the errors of a run
+    """
+    refs = [*map(ref_of, records or ())]
+    if refs and rule:
+        raise AskedWrongly("Records and a rule were named.", fix="Name records, or a rule, or neither for all rows.")
+
+    def asked(spec: ConnectionSpec) -> Request:
+        return Request(flow=flow, actor=_actor(), environment=environment)
+
+    async def body(rooms: Rooms, request: Request) -> Report:
+        act = Act(rooms.ledger, rooms.clock, rooms.spec.name, request.actor, rooms.configuration, rooms.code)
+        replay(act, refs, rule or None)
+        return await run_sequence(rooms, request, STAGES)
+
+    return await _run(connection, asked, body)
+
+
+async def run_for_user(
+    flow: str, connection: str, verb: str, name: str, work: Callable[[CrmUser], Awaitable[dict[str, Any]]]
+) -> State[Any]:
+    """Do something with documents for a CRM user (`name`: a profile, or a user). A refusal is no failure of ours: nobody is
+    alerted, and the state `Refused` says why in English and Japanese."""
+    environ = dict(os.environ)
+    try:
+        spec = load_project(Settings.from_environment(environ)).connection(connection)
+        admit(environ, connection, f"flow {flow}", [], f"deployment:{flow}")
+        logging.getLogger("great_expectations").setLevel(logging.WARNING)
+        found = await for_crm_user(environ, spec.name, name, verb, work, _actor())
+    except DocumentRefused as refused:
+        return Failed(name="Refused", message=str(refused))
+    except AnotherRun as busy:
+        return Cancelled(name="Skipped", message=str(busy))
+    except Exception as error:
+        await _alert(environ, about_error(connection, error))
+        raise
+    return state_of_act(connection, verb, found)
+
+
+def state_of_act(connection: str, verb: str, found: Mapping[str, Any]) -> State[Any]:
+    """How a CRM user's act ended, by its answer; no person's name or address is in it, for Prefect keeps it."""
+    told = {
+        "create": lambda: f"{found['document']} {found['number']} was made",
+        "edit": lambda: f"{len(found['changes'])} fields changed",
+        "pdf": lambda: f"sha256 {found['sha256']}, {found['bytes']} bytes",
+        "email": lambda: f"sent to {', '.join(one['record'] for one in found['to'])}",
+    }
+    status = str(found.get("status", "green"))
+    words = [f"{verb} {found['record']}: {told[verb]() if verb in told else status}.", *found.get("notes", ())]
+    words += [f"See: {command(connection, f'runs show {run}')}" for run in [found.get("run")] if run]
+    return _state(status, " ".join(words))
 
 
 async def _run(
@@ -157,12 +217,15 @@ def state_of(report: Report) -> State[Any]:
     Held       a brake stopped the plan before anything was written; of type FAILED, for a person must act
     Failed     red
     """
-    message = f"{_words(report)} See: {command(report.connection, f'runs show {report.run}')}"
-    if report.status == "green":
+    return _state(report.status, f"{_words(report)} See: {command(report.connection, f'runs show {report.run}')}")
+
+
+def _state(status: str, message: str) -> State[Any]:
+    if status == "green":
         return Completed(message=message)
-    if report.status == "amber":
+    if status == "amber":
         return Completed(name="Amber", message=message)
-    if report.status == "held":
+    if status == "held":
         return Failed(name="Held", message=message)
     return Failed(message=message)
 
@@ -227,7 +290,8 @@ def _entities(chosen: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(chosen or ENTITIES)
 
 
-def _ref(text: str) -> Ref:
+def ref_of(text: str) -> Ref:
+    """AskedWrongly for what is no REF."""
     try:
         return Ref.parse(text)
     except ValueError as error:

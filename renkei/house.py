@@ -40,6 +40,7 @@ from renkei.core.values import Side
 from renkei.engine import alerts
 from renkei.engine.acts import Act
 from renkei.engine.alerts import Alert
+from renkei.engine.crm_user import CrmUser, crm_user
 from renkei.engine.doctor import Patient
 from renkei.engine.due import due
 from renkei.engine.gap import restored
@@ -359,6 +360,20 @@ async def open_house(
         await _hang_up(tokens, clients)
         if own is not None:
             own.close()
+
+
+async def for_crm_user(
+    environ: Mapping[str, str], connection: str | None, name: str, verb: str,
+    work: Callable[[CrmUser], Awaitable[dict[str, Any]]], typed: str = "",
+) -> dict[str, Any]:  # fmt: skip
+    """What a CRM user is answered. A person's calls may use the part of the day's allowance that is kept for people.
+
+    typed   who asks for it, where that is not who types here
+    """
+    project = load_project(Settings.from_environment(environ))
+    spec = project.connection(connection)
+    async with open_house(project, spec, environ, for_a_person=True) as rooms:
+        return await work(await crm_user(rooms, name, verb, typed or typist_of(spec, environ)))
 
 
 @asynccontextmanager

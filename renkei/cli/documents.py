@@ -42,19 +42,10 @@ def register(app: typer.Typer) -> None:
 
 
 def visit(verb: str, name: str, work: Callable[[CrmUser], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
-    """What a CRM user is answered. A person's calls may use the part of the day's allowance that is kept for people."""
-    from renkei.engine.crm_user import crm_user
-    from renkei.house import Settings, load_project, open_house, typist_of
+    """What a CRM user is answered."""
+    from renkei.house import for_crm_user
 
-    environ = dict(os.environ)
-    project = load_project(Settings.from_environment(environ))
-    spec = project.connection(Asked.connection)
-
-    async def answer() -> dict[str, Any]:
-        async with open_house(project, spec, environ, for_a_person=True) as rooms:
-            return await work(await crm_user(rooms, name, verb, typist_of(spec, environ)))
-
-    return asyncio.run(answer())
+    return asyncio.run(for_crm_user(dict(os.environ), Asked.connection, name, verb, work))
 
 
 def list_(

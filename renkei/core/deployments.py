@@ -11,7 +11,7 @@ from renkei.core.connection import ConnectionSpec
 POOL = "renkei"
 TAG = "renkei"
 EVERYONE = "all"  # the name of deployments that belong to no connection
-FLOWS = ("hourly", "nightly", "record", "apply")  # that every connection has
+FLOWS = ("hourly", "nightly", "record", "apply", "replay", "documents")  # that every connection has
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ def wanted_of(spec: ConnectionSpec, *, active: bool = True) -> list[Wanted]:
         Wanted("nightly", spec.name, "A full compare of both sides.", (spec.nightly, spec.time_zone), given, not active),
         Wanted("record", spec.name, "One record and its partner, now.", None, given),
         Wanted("apply", spec.name, "A stored plan, exactly as it was shown.", None, given),
+        Wanted("replay", spec.name, "Quarantined and refused rows, again.", None, given),
+        Wanted("documents", spec.name, "A CRM user's act on one document.", None, given),
     ]
 
 

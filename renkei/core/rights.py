@@ -105,6 +105,8 @@ NEEDS: Mapping[str, tuple[Right, ...]] = {
     "flow nightly": RUN,
     "flow record": RUN,
     "flow apply": RUN,
+    "flow replay": RUN,
+    "flow documents": RUN,
     "flow fleet": RUN,
     "flow apply --release": ("release",),
 }

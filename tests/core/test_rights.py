@@ -52,7 +52,7 @@ MAY = {
     "connect": "", "prepare": "", "switch-organization": "", "disconnect": "", "pause": "operator", "resume": "operator",
     "resume --reconnect": "", "deploy": "operator",
     "flow hourly": "operator", "flow nightly": "operator", "flow record": "operator", "flow apply": "operator",
-    "flow fleet": "operator",
+    "flow fleet": "operator", "flow replay": "operator", "flow documents": "operator",
     "documents list": "viewer mapper operator approver auditor", "documents show": "viewer mapper operator approver auditor",
     "documents summary": "viewer mapper operator approver auditor", "documents refresh": "operator",
     "documents attach": "operator", "documents detach": "operator",

@@ -477,7 +477,7 @@ def server(deployments: list[str], workers: list[str], status: int = 200) -> htt
     return httpx.MockTransport(answer)
 
 
-FLOWS = ["hourly", "nightly", "record", "apply"]
+FLOWS = ["hourly", "nightly", "record", "apply", "replay", "documents"]
 
 
 async def test_prefect_in_order(company: Company) -> None:
@@ -489,7 +489,7 @@ async def test_prefect_in_order(company: Company) -> None:
 @pytest.mark.parametrize(
     ("answers", "words"),
     [
-        (server(FLOWS[:2], ["w1"]), "record/demo, apply/demo"),
+        (server(FLOWS[:2], ["w1"]), "record/demo, apply/demo, replay/demo, documents/demo"),
         (server(FLOWS, []), "prefect worker start"),
         (server(FLOWS, [], 401), "PREFECT_API_KEY"),
         (server(FLOWS, [], 500), "HTTP 500"),

@@ -221,14 +221,20 @@ def test_of_two_batches_at_once_one_runs_and_the_other_says_why_not_while_one_re
     assert deployed.ledger.verify().broken is None
 
 
-def test_while_it_is_paused_a_slot_ends_as_skipped_and_leaves_a_run_that_names_the_pause(deployed: Deployed) -> None:
+def test_while_it_is_paused_a_slot_ends_as_skipped_with_a_run_that_names_the_pause_and_a_crm_user_is_refused(
+    deployed: Deployed,
+) -> None:
     spec = load_project(Settings.from_environment(deployed.here.environ)).connection("demo")
     act = Act(deployed.ledger, SystemClock(), "demo", "Sato", {}, "0.1.0")
     said = pause(act, spec, "an audit")
     try:
-        ended, left = deployed.run("hourly/demo")
+        asked = deployed.start("documents/demo", verb="refresh", record="crm:Accounts:1", acting_as="Standard")
+        ended, refused = deployed.end(deployed.start("hourly/demo"), asked)
     finally:
         resume(act, spec)
+    left = deployed.row(ended)
+    assert (refused["state_type"], refused["state_name"]) == ("FAILED", "Refused")
+    assert "an audit" in refused["state"]["message"] and refused["name"] == "documents refresh crm:Accounts:1"
     assert (ended["state_name"], left.status, left.totals) == ("Skipped", "skipped", {"instead": said["run"]})
     (note,) = deployed.ledger.outcomes(left.id)
     assert "by Sato: an audit" in note.reason and deployed.ledger.verify().broken is None
@@ -258,7 +264,7 @@ def test_three_connections_run_together_nothing_of_one_reaches_another_and_the_o
     (deployed.connections / "north.yaml").write_text(NORTH.format(url=url, organization=world.organization), encoding="utf-8")
     (deployed.connections / "broken.yaml").write_text(BROKEN, encoding="utf-8")
     made = deployed.renkei("deploy")
-    assert len(made["deployed"]) == 13 and made["paused"] == made["gone"] == []
+    assert len(made["deployed"]) == 19 and made["paused"] == made["gone"] == []
     ids = {name: deployed.ask(f"/deployments/name/{name}")["id"] for name in made["deployed"]}
     (slot,) = deployed.ask("/deployments/name/nightly/north")["schedules"]
     assert (slot["schedule"]["cron"], slot["schedule"]["timezone"], slot["active"]) == ("0 2 * * *", "Europe/Berlin", True)
@@ -288,7 +294,7 @@ def test_deployments_of_a_connection_that_is_gone_are_named_and_deleted_only_whe
     )
     deployed.renkei("deploy", "gone")
     (deployed.connections / "gone.yaml").unlink()
-    mine = [f"{flow}/gone" for flow in ("apply", "hourly", "nightly", "record")]
+    mine = [f"{flow}/gone" for flow in ("apply", "documents", "hourly", "nightly", "record", "replay")]
     assert deployed.renkei("deploy", "demo")["gone"] == mine
     assert deployed.renkei("deploy", "demo", "--prune")["deleted"] == mine
     assert deployed.renkei("deploy", "demo")["gone"] == []

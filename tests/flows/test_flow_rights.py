@@ -12,10 +12,12 @@ from prefect.logging import disable_run_logger
 from prefect.states import Completed
 
 from flows.apply import apply
+from flows.documents import documents
 from flows.fleet import fleet, one_of_the_fleet
 from flows.hourly import hourly
 from flows.nightly import nightly
 from flows.record import record
+from flows.replay import replay
 from renkei.core.errors import CredentialsRefused, NotAllowed
 from renkei.core.rights import FLOWS, NEEDS
 from renkei.house import open_desk
@@ -26,6 +28,8 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "nightly": (nightly, {}),
     "record": (record, {"record": "crm:Accounts:1"}),
     "apply": (apply, {"fingerprint": "abc"}),
+    "replay": (replay, {}),
+    "documents": (documents, {"verb": "refresh", "record": "crm:Accounts:1", "acting_as": "Standard"}),
 }
 
 

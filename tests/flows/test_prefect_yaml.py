@@ -48,7 +48,7 @@ def test_a_connection_has_its_own_schedules_in_its_own_time_and_they_stand_still
     spec = dataclasses.replace(demo, name="acme", hourly="5 * * * *", nightly="30 1 * * *", time_zone="Europe/Berlin")
     assert {one.full_name: one.schedule for one in wanted_of(spec)} == {
         "hourly/acme": ("5 * * * *", "Europe/Berlin"), "nightly/acme": ("30 1 * * *", "Europe/Berlin"),
-        "record/acme": None, "apply/acme": None,
+        "record/acme": None, "apply/acme": None, "replay/acme": None, "documents/acme": None,
     }  # fmt: skip
     assert [one.full_name for one in wanted_of(spec, active=False) if one.paused] == ["hourly/acme", "nightly/acme"]
 
