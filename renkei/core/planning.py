@@ -116,6 +116,7 @@ class LinkedPair:
     crm_stamp: datetime | None = None
     books_stamp: datetime | None = None
     undone: Collection[str] = ()
+    owed: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,11 @@ def plan_linked(
         say_both(draft, crm, books, "blocked", "budget")
         return
     winners = _winners(draft, rules, crm.ref, books.ref)
-    policy = PairPolicy(rules.settings.conflicts, rules.settings.direction, None, winners, pair.undone)
+    by_policy = pair.link.evidence == "policy" and parent is None and rules.settings.duplicates == "overwrite"
+    policy = PairPolicy(
+        rules.settings.conflicts, rules.settings.direction, None, winners, pair.undone, pair.owed,
+        "overwrite" if by_policy else "link",
+    )  # fmt: skip
     edited_at = (
         crm.stamp if crm.stamp != pair.crm_stamp else None,
         books.stamp if books.stamp != pair.books_stamp else None,

@@ -582,6 +582,9 @@ class Ledger(TokenStore, CallStore, Protocol):
 
     def intents(self, run: str) -> list[Intent]: ...
 
+    def abandoned_intents(self, connection: str, verb: str) -> list[Intent]:
+        """Those of actions with this verb whose outcome no answer told."""
+
     def append(self, connection: str, run: str, rows: Sequence[OutcomeRow]) -> None:
         """Append evidence, chained within the run."""
 

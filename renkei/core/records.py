@@ -195,6 +195,7 @@ class Base:
     crm_wrote: tuple[str, ...] | None = None
     books_wrote: tuple[str, ...] | None = None
     undone: tuple[str, ...] = ()  # fields that an undo left different on both sides: a question until one is edited or chosen
+    owed: tuple[str, ...] = ()  # fields that the link was made with a write to Books for, which no answer has confirmed yet
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ calling them for every cell. Left is the CRM, right is Books, as everywhere in t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -158,13 +158,16 @@ class FieldStep:
 @dataclass(frozen=True, slots=True)
 class PairPolicy:
     """The settings that decide a pair. `first`: the pair has just been linked under this duplicates word; a native or
-    rebuilt link uses `link`. `undone`: fields that an undo left different on both sides."""
+    rebuilt link uses `link`. `undone`: fields that an undo left different on both sides. `owed`: fields that a link was made
+    with a write for which never was confirmed; they meet once more, under the word `meeting`."""
 
     conflicts: Conflicts
     direction: SyncDirection
     first: Duplicates | None = None
     winners: Mapping[str, str] | None = None  # field → crm | books | keep, from a person's decisions
     undone: Collection[str] = ()
+    owed: Collection[str] = ()
+    meeting: Duplicates = "link"
 
 
 def newest_of(left_stamp: datetime | None, right_stamp: datetime | None) -> Literal["crm", "books", "unknown"]:
@@ -217,7 +220,8 @@ def _resolve_field(
     was_right = right_base.get(name, MISSING) if right_base is not None else MISSING
     equal = (blank(now_left) and blank(now_right)) or same(field, now_left, now_right)
     if was_left is MISSING or was_right is MISSING:
-        cell = _first_values(field, now_left, now_right, equal, policy, stamps)
+        meeting = replace(policy, first=policy.meeting) if name in policy.owed else policy
+        cell = _first_values(field, now_left, now_right, equal, meeting, stamps)
     else:
         left_edited = is_edited(field, now_left, was_left)
         right_edited = is_edited(field, now_right, was_right)

@@ -67,13 +67,16 @@ class Loading:
     agreements: dict[str, Agreement]
     bases: dict[str, Base]
     results: dict[str, Result]
+    owed: dict[str, tuple[str, ...]]  # link → fields that the plan writes to Books
     stopped: str = ""
 
 
 async def load(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str, done: dict[str, Result]) -> None:
     """Carry out work.plan. `done` holds how each action of the run has ended so far, by key, and takes these in too."""
     assert work.plan is not None
-    loading = Loading(rooms, request, world, work, run, {one.link: one for one in work.plan.agreements}, dict(work.bases), done)
+    owed = {one.link: tuple(change.field for change in one.changes) for one in work.plan.actions if _is_owed(one)}
+    agreements = {one.link: one for one in work.plan.agreements}
+    loading = Loading(rooms, request, world, work, run, agreements, dict(work.bases), done, owed)
     _open_persons(loading)
     stale = work.stale | await _changed_since(loading, [one for one in work.plan.actions if one.key not in work.stale])
     waiting = [action for action in work.plan.actions if action.key not in stale]
@@ -96,6 +99,10 @@ async def load(rooms: Rooms, request: Request, world: World, work: EntityWork, r
             _stay(rooms, request, run)
             sent += len(batch)
             rooms.progress("load", work.entity, sent, len(work.plan.actions))
+
+
+def _is_owed(action: Action) -> bool:
+    return bool(action.link) and action.side == "books" and action.verb == "update"
 
 
 def _stay(rooms: Rooms, request: Request, run: str) -> None:
@@ -441,6 +448,8 @@ def _settle_pair(loading: Loading, entries: Entries, action: Action, payload: Ro
         made, parent = Ref(action.side, action.module, created), str(payload.get("contact_id", ""))
         _know(entries, made, answer.record or _as_row(payload), answer, parent)
     base = loading.bases.get(action.link) or Base(action.link, {}, {})
+    if action.verb == "link":
+        base = replace(base, owed=loading.owed.get(action.link, ()))
     crm, books = dict(agreement.crm), dict(agreement.books)
     if action.side == "crm":
         crm |= project(_as_row(payload), spec, "crm")
@@ -489,7 +498,8 @@ def advanced(base: Base, spec: MappingSpec, fields: Sequence[str], crm: Mapping[
         if item.name in fields and item.crm and item.books:
             left[item.crm] = crm.get(item.crm)
             right[item.books] = books.get(item.books)
-    return replace(base, crm=left, books=right, undone=tuple(one for one in base.undone if one not in fields))
+    undone, owed = (tuple(one for one in some if one not in fields) for some in (base.undone, base.owed))
+    return replace(base, crm=left, books=right, undone=undone, owed=owed)
 
 
 def _link_persons(loading: Loading, entries: Entries, action: Action, answer: Answer) -> None:

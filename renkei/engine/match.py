@@ -213,11 +213,24 @@ def _by_our_keys(rooms: Rooms, work: EntityWork, meetings: Meetings, strays: dic
     for crm, books in claims:
         taken[crm] = taken.get(crm, 0) + 1
         taken[books] = taken.get(books, 0) + 1
+    met = _met_before(rooms, work) if claims else {}
     for crm, books in sorted(claims):
         if taken[crm] == 1 and taken[books] == 1:
-            meetings.pairs.append((crm, books, "key", {"rule": "our key"}))
+            meetings.pairs.append((crm, books, met.get((crm, books), "key"), {"rule": "our key"}))
             strays.pop(crm)
             strays.pop(books)
+
+
+def _met_before(rooms: Rooms, work: EntityWork) -> dict[tuple[Ref, Ref], str]:
+    """Pairs whose key a run was writing when its answer was lost → why it linked them: they meet as they met then."""
+    links = [intent.action for intent in rooms.ledger.abandoned_intents(rooms.spec.name, "link")]
+    merged = work.settings.duplicates in ("overwrite", "link")
+    return {
+        (one.target, one.source): one.reason
+        for one in links
+        if one.target is not None and one.source is not None
+        and (one.reason == "decision" or (one.reason == "policy" and (merged or one.mapping == "persons")))
+    }  # fmt: skip
 
 
 def _frame(members: Mapping[Ref, Known], spec: MappingSpec, parents: Mapping[str, str] | None) -> pd.DataFrame:

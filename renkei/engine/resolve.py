@@ -260,7 +260,7 @@ def _pair_of(work: EntityWork, spec: MappingSpec, rules: PlanRules, link: Link, 
     if base is None:
         return LinkedPair(link, crm, books, None, None)
     left, right = base_values(base.crm, spec, "crm", rules.lookups), base_values(base.books, spec, "books", rules.lookups)
-    return LinkedPair(link, crm, books, left, right, base.crm_stamp, base.books_stamp, base.undone)
+    return LinkedPair(link, crm, books, left, right, base.crm_stamp, base.books_stamp, base.undone, base.owed)
 
 
 def _plan_link(

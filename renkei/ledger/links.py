@@ -27,7 +27,7 @@ _CHUNK = 2000
 _LINK_FIELDS = (
     "entity", "mapping", "crm_module", "crm_id", "books_module", "books_id", "since", "evidence", "state", "dead", "organization",
 )  # fmt: skip
-_BASE_FIELDS = ("crm", "books", "crm_stamp", "books_stamp", "crm_wrote", "books_wrote", "undone")
+_BASE_FIELDS = ("crm", "books", "crm_stamp", "books_stamp", "crm_wrote", "books_wrote", "undone", "owed")
 
 
 class Links(Database):
@@ -167,6 +167,7 @@ def _base_row(connection: str, base: Base) -> dict[str, str | None]:
         "crm_wrote": None if base.crm_wrote is None else exact_text(base.crm_wrote),
         "books_wrote": None if base.books_wrote is None else exact_text(base.books_wrote),
         "undone": exact_text(base.undone) if base.undone else None,
+        "owed": exact_text(base.owed) if base.owed else None,
     }
 
 
@@ -180,4 +181,5 @@ def _base(row: AnyRow) -> Base:
         crm_wrote=value_or_none(row.crm_wrote),
         books_wrote=value_or_none(row.books_wrote),
         undone=() if row.undone is None else tuple(value_of(row.undone)),
+        owed=() if row.owed is None else tuple(value_of(row.owed)),
     )

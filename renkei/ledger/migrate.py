@@ -9,7 +9,7 @@ from sqlalchemy import inspect, text
 from renkei.core.errors import LedgerUnavailable
 from renkei.ledger.database import Database, translated
 
-HEAD = "0007"
+HEAD = "0008"
 _FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 0x72656E6B6569  # "renkei": PostgreSQL's advisory lock for the time of a migration
 

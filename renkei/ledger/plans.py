@@ -178,6 +178,12 @@ class Plans(Database):
         statement = select(intents).where(intents.c.connection == connection, UNSETTLED).order_by(intents.c.number)
         return [intent_of(row) for row in self._read(statement)]
 
+    def abandoned_intents(self, connection: str, verb: str) -> list[Intent]:
+        """In state abandoned, of actions with this verb, oldest first."""
+        statement = select(intents).where(intents.c.connection == connection, intents.c.state == "abandoned")
+        found = [intent_of(row) for row in self._read(statement.order_by(intents.c.number))]
+        return [intent for intent in found if intent.action.verb == verb]
+
     def intents(self, run: str) -> list[Intent]:
         """Oldest first."""
         return [intent_of(row) for row in self._read(select(intents).where(intents.c.run == run).order_by(intents.c.number))]

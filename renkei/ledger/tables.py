@@ -301,6 +301,7 @@ bases = Table(
     _text("crm_wrote", null=True),
     _text("books_wrote", null=True),
     _text("undone", null=True),
+    _text("owed", null=True),
     PrimaryKeyConstraint("connection", "link"),
     ForeignKeyConstraint(["connection", "link"], ["links.connection", "links.id"], deferrable=True, initially="DEFERRED"),
 )
