@@ -227,6 +227,18 @@ class ZohoCrm:
                 rows += await self._find_quoted(module, field, value, asked)
         return rows
 
+    async def whole(self, module: str, record_id: str) -> Row | None:
+        """The single record, which alone shows subforms (section 4); None when it is gone."""
+        rows = _rows(await self._get(f"/{_name(module)}/{_check_id(record_id)}", module=module, kind="read"), "data")
+        return rows[0] if rows else None
+
+    async def related(self, module: str, record_id: str, related: str, fields: Sequence[str]) -> list[Row]:
+        """Rows of a related list by id: in which order it comes is not documented (section 9)."""
+        path = f"/{_name(module)}/{_check_id(record_id)}/{_name(related)}"
+        params = {"fields": ",".join(map(_name, fields))}
+        rows = [row async for row in self._listed(path, "data", params, module=module, kind="read")]
+        return sorted(rows, key=lambda row: int(row["id"]))
+
     # writing
 
     async def insert(self, module: str, rows: Sequence[Row]) -> list[Answer]:

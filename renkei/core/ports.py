@@ -122,6 +122,12 @@ class Crm(System, Protocol):
     async def get_many(self, module: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Row]:
         """Rows by id; those that are gone are absent."""
 
+    async def whole(self, module: str, record_id: str) -> Row | None:
+        """One record with its subforms, which no list shows; None when it is gone."""
+
+    async def related(self, module: str, record_id: str, related: str, fields: Sequence[str]) -> list[Row]:
+        """Rows of one record's related list, by id."""
+
     async def find(self, module: str, field: str, values: Sequence[str], fields: Sequence[str]) -> dict[str, Row]:
         """Rows by the value of a unique field, from the database (COQL), never the search index."""
 

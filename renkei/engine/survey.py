@@ -66,9 +66,12 @@ def _modules(rooms: Rooms) -> dict[str, Any]:
     specs = [rooms.mappings[name] for entity in SYNCED for name in mappings_of(rooms.spec, entity)]
     crm = {spec.crm_module for spec in specs}
     crm |= {published_modules(rooms)[one] for one in published_of(rooms.spec)}
+    deals = rooms.spec.deals != "none"
+    crm |= {"Deals"} if deals else set()
     books = {spec.books_module for spec in specs} & {"contacts", "items"}
     return {
         "edition": rooms.spec.edition, "organization": rooms.spec.organization, "crm": sorted(crm), "books": sorted(books),
+        "stages": deals,
     }  # fmt: skip
 
 
@@ -81,6 +84,7 @@ async def _ask(rooms: Rooms, wanted: Mapping[str, Any]) -> dict[str, Any]:
         "books_fields": {one: sorted(item.api_name for item in await rooms.books.fields(one)) for one in wanted["books"]},
         "owners": {user.id: user.email for user in await rooms.crm.users()},
         "currencies": [asdict(one) for one in await rooms.books.currencies()],
+        "stages": [[*place, word] for place, word in (await rooms.crm.stages()).items()] if wanted["stages"] else [],
     }
 
 
@@ -95,7 +99,8 @@ def world_of(rooms: Rooms, seen: Mapping[str, Any]) -> World:
     lookups = Lookups({("owners", "crm"): dict(seen["owners"]), ("currencies", "books"): ids})
     for entity in published_of(rooms.spec):
         _require_published(rooms, seen, entity)
-    return World(Organization(**seen["crm"]), Organization(**seen["books"]), lookups, units, mappings)
+    stages = {(pipeline, stage): word for pipeline, stage, word in seen["stages"]}
+    return World(Organization(**seen["crm"]), Organization(**seen["books"]), lookups, units, mappings, stages)
 
 
 def _fitting(rooms: Rooms, seen: Mapping[str, Any], spec: MappingSpec) -> MappingSpec:

@@ -85,6 +85,7 @@ class World:
     lookups: Lookups
     minor_units: Mapping[str, int]  # of Books' currencies, by ISO code
     mappings: Mapping[str, MappingSpec]
+    stages: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (pipeline, stage) of the deals → forecast_type
 
 
 @dataclass(slots=True)

@@ -159,6 +159,28 @@ async def test_get_many_leaves_out_what_is_gone_and_uses_fewer_calls_for_many(ho
     assert many[ids[0]] == few[ids[0]], "list and query give one shape"
 
 
+async def test_a_whole_record_shows_its_subform_and_what_is_gone_is_none(house: House) -> None:
+    product = house.world.crm.seed("Products", [{"Product_Name": "Paper"}])[0]
+    line = {"Product_Name": {"id": product}, "Quantity": 3, "List_Price": 105}
+    deal = house.world.crm.seed("Deals", [{"Deal_Name": "Kita", "Stage": "Qualification", "Deal_Lines": [line]}])[0]
+    row = await house.crm().whole("Deals", deal)
+    assert row is not None and [(one["Quantity"], one["List_Price"]) for one in row["Deal_Lines"]] == [(3, 105)]
+    house.world.crm.delete("Deals", deal)
+    assert await house.crm().whole("Deals", deal) is None
+
+
+async def test_related_products_come_in_the_order_of_their_ids(house: House) -> None:
+    products = house.world.crm.seed("Products", [{"Product_Name": name, "Unit_Price": 5} for name in ("Paper", "Ink")])
+    deal = house.world.crm.seed("Deals", [{"Deal_Name": "Kita", "Stage": "Qualification"}])[0]
+    assert await house.crm().related("Deals", deal, "Products", ["Product_Name"]) == []
+    house.world.crm.deal_products[deal] = dict.fromkeys(products)
+    rows = await house.crm().related("Deals", deal, "Products", ["Product_Name", "Unit_Price"])
+    assert [(row["id"], row["Product_Name"], row["Unit_Price"]) for row in rows] == [
+        (products[0], "Paper", 5),
+        (products[1], "Ink", 5),
+    ]
+
+
 async def test_long_text_is_never_read_by_list_because_lists_cut_it(house: House) -> None:
     ids = accounts(house, 60)
     await house.crm().get_many("Accounts", ids, ["Account_Name", "Description"])
