@@ -352,9 +352,10 @@ async def open_house(
 
     try:
         yield Rooms(
-            connection, project.mappings_of(connection), project.summaries_of(connection), *_systems(connection, clients), memory,
-            judge or GreatJudge(project.suites), time_of, project.settings.data, project.configuration(connection), __version__,
-            allow_writes, flush_calls, progress or (lambda stage, entity, done, of: None),
+            connection, project.mappings_of(connection), project.summaries_of(connection), project.deals_of(connection),
+            *_systems(connection, clients), memory, judge or GreatJudge(project.suites), time_of, project.settings.data,
+            project.configuration(connection), __version__, allow_writes, flush_calls,
+            progress or (lambda stage, entity, done, of: None),
         )  # fmt: skip
     finally:
         await _hang_up(tokens, clients)

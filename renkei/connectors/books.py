@@ -226,7 +226,9 @@ class ZohoBooks:
         if not any(field.get("api_name") == key_field for field in custom):
             custom.append({"api_name": key_field, "value": key})
         body = await self._with_field_ids(module, {**body, "custom_fields": custom})
-        return await self._write("PUT", f"/{spec.path}", body, one=spec.one, id_key=spec.id, headers=headers)
+        # a number of one's own (sections 8 and 10.1)
+        params = {"ignore_auto_number_generation": "true"} if body.get(f"{spec.one}_number") else None
+        return await self._write("PUT", f"/{spec.path}", body, one=spec.one, id_key=spec.id, headers=headers, params=params)
 
     async def update(self, module: str, record_id: str, body: Row) -> Answer:
         """Absent keys stay. A contact's `contact_persons` would remove the persons left out: use the person calls."""

@@ -328,11 +328,13 @@ class Part:
 
     row    id of the row of the billing plan whose invoice it is; "" where the deal has one document for all
     state  due; later: its day has not come; billed: it was made before, and `given` is what it would be now
+    day    from which on the row is to be billed; None where it says none, or the deal has one document
     """
 
     row: str
     state: Literal["due", "later", "billed"]
     given: Given
+    day: date | None = None
 
 
 def documents_of(
@@ -684,7 +686,7 @@ class _Plan:
                 given = _exceeding(self.whole, total)
             else:
                 given = self._given(document, stage, left)
-            found.append(Part(stage.row, self._state(stage), dataclasses.replace(given, figures=figures, words=words)))
+            found.append(Part(stage.row, self._state(stage), dataclasses.replace(given, figures=figures, words=words), stage.day))
         return tuple(found)
 
     def _stage(self, number: int, row: Row) -> _Stage:

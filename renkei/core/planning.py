@@ -381,6 +381,7 @@ def plan_create(
 
 COPY = "renkei:"  # begins the Books key of a record that has no CRM record of its own
 ACTIVE = "$active"  # in a Books payload: load makes the call of its own that this needs
+REMEMBER = "$deal_document"  # in a payload: what the ledger is to remember of a deal's document once it is written
 KEYED_BOOKS_MODULES = frozenset({"contacts", "items"})  # persons cannot hold a custom field (books-v3.md section 6.6)
 
 

@@ -78,11 +78,12 @@ def document_of(module: str, row: Row, books_key: str, attached: str | None = No
 
 def deal_of(row: Row, books_key: str, attached: str | None = None) -> str:
     """The id of the CRM deal that a document belongs to, or "": by what a person said (`attached`; "" for none, None where
-    nobody said anything), by our key field (`crm:Deals:ID`), or by the field of Zoho's built-in integration, in that order."""
+    nobody said anything), by our key field (`crm:Deals:ID`, or `crm:Deals:ID:ROW` for a part), or by the field of Zoho's
+    built-in integration, in that order."""
     if attached is not None:
         return attached
     key = get_path(row, books_key)
-    ours = key.removeprefix("crm:Deals:") if isinstance(key, str) and key.startswith("crm:Deals:") else ""
+    ours = key.split(":")[2] if isinstance(key, str) and key.startswith("crm:Deals:") else ""
     found = (ours, str(row.get("zcrm_potential_id") or ""))
     return next((one for one in found if one.isascii() and one.isdigit()), "")
 

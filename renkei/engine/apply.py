@@ -17,6 +17,7 @@ from renkei.core.errors import AskedWrongly, PlanStale
 from renkei.core.personal import NOTHING
 from renkei.core.planning import EntityPlan
 from renkei.core.ports import Ledger
+from renkei.core.records import Action
 from renkei.core.stored import plans_of
 from renkei.core.values import Ref, Side
 from renkei.engine.approval import require_second
@@ -116,11 +117,11 @@ def _moved_on(rooms: Rooms, plan: EntityPlan) -> set[str]:
     hashes = {verdict.record: verdict.hash for verdict in plan.verdicts if verdict.hash}
     linked = {ref for one in plan.agreements if not one.evidence for ref in (one.crm_ref, one.books_ref)}
     of_pairs = (one for one in plan.actions if one.link and (one.verb in ("remove", "deactivate") or one.reason == "recreate"))
-    linked |= {ref for one in of_pairs for ref in _rests_on(one.source, one.target)}
+    linked |= {ref for one in of_pairs for ref in _rests_on(one)}
     vanished = {one.record for one in plan.verdicts if one.actions and one.detail.get("deleted") == one.record.side}
     by_list: dict[tuple[Side, str], set[str]] = {}
     for action in plan.actions:
-        for ref in _rests_on(action.source, action.target):
+        for ref in _rests_on(action):
             by_list.setdefault((ref.side, ref.module), set()).add(ref.id)
     moved: set[Ref] = set()
     for (side, module), ids in by_list.items():
@@ -131,8 +132,10 @@ def _moved_on(rooms: Rooms, plan: EntityPlan) -> set[str]:
             other = ref in hashes and mirror is not None and mirror.hash != hashes[ref]
             if gone or other or (row_id in links) != (ref in linked):
                 moved.add(ref)
-    return {action.key for action in plan.actions if any(ref in moved for ref in _rests_on(action.source, action.target))}
+    return {action.key for action in plan.actions if any(ref in moved for ref in _rests_on(action))}
 
 
-def _rests_on(*refs: Ref | None) -> Sequence[Ref]:
+def _rests_on(action: Action) -> Sequence[Ref]:
+    """Of a deal's document its own stamp tells, which load asks for."""
+    refs = (action.source,) if action.entity == "deals" else (action.source, action.target)
     return [ref for ref in refs if ref is not None]

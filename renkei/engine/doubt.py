@@ -1,9 +1,9 @@
 """Doubt: what a person asked for, that left, and of which no answer came.
 
-A document that was to be made carries our key: it is looked for among its customer's, and found or not there. For an e-mail Books
-knows no key, and sending again would be a second one: it is looked for in what Books tells of the document, its history, its
-status. What shows it closes the intent; where nothing does, a person is asked (`email_sent`), and nobody sends this document
-until he has answered.
+A document that was to be made, by a person or for a deal, carries our key: it is looked for among its customer's, and found or
+not there. For an e-mail Books knows no key, and sending again would be a second one: it is looked for in what Books tells of the
+document, its history, its status. What shows it closes the intent; where nothing does, a person is asked (`email_sent`), and
+nobody sends this document until he has answered.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from datetime import datetime
 from typing import Any
 
 from renkei.core.errors import RenkeiError
-from renkei.core.planning import hold_id
-from renkei.core.published import document_of
-from renkei.core.records import Hold, Intent, OutcomeRow, Row
+from renkei.core.planning import REMEMBER, hold_id
+from renkei.core.published import KINDS
+from renkei.core.records import Answer, Hold, Intent, OutcomeRow, Row
 from renkei.core.values import Ref, content_hash
+from renkei.engine.deals import written
 from renkei.engine.work import Rooms
 
 EMAIL = "email"  # the verb of such an intent's action
@@ -94,13 +95,15 @@ async def settle_create(rooms: Rooms, intent: Intent, run: str, actor: str) -> N
     action, key = intent.action, rooms.spec.books_key
     customer = str(action.payload["customer_id"])
     rows = await rooms.books.documents_of(action.module, "customer_id", customer)
-    made = next((document_of(action.module, row, key).id for row in rows if row.get(key) == intent.key), None)
+    made = next((str(row[KINDS[action.module].id]) for row in rows if row.get(key) == intent.key), None)
     ledger, name, now = rooms.ledger, rooms.spec.name, rooms.clock.now()
     with ledger.transaction():
         if made is None:
             ledger.mark_intents([intent.id], "abandoned", now, {intent.id: {"by": "not_there"}})
             return
         ledger.mark_intents([intent.id], "confirmed", now, {intent.id: {"id": made, "by": RECOVERED}})
+        if REMEMBER in action.payload:
+            ledger.put_deal_documents(name, [written(action, Answer(True), made)], run)
         source = [action.source] if action.source is not None else []
         ledger.append(name, run, [made_row(intent, made, [*source, Ref("books", "contacts", customer)], RECOVERED, now, actor)])
 
@@ -112,7 +115,25 @@ def made_row(intent: Intent, made: str, about: Sequence[Ref], reason: str, now: 
         "verb": "create", "side": "books", "module": action.module, "request": action.payload, "key": intent.key,
         "document": str(document), "asked_for": content_hash(action.payload),
     }  # fmt: skip
-    return OutcomeRow("write", "documents", (*about, document), "created", reason, now, actor, detail)
+    return OutcomeRow("write", action.entity, (*about, document), "created", reason, now, actor, detail)
+
+
+async def settle_move(rooms: Rooms, intent: Intent, run: str, actor: str) -> None:
+    """Close the intent of a deal's document that was to be given a status by the status that it has. What did not arrive is
+    planned anew by the run that comes."""
+    action, wanted = intent.action, str(intent.action.payload["status"])
+    document = action.target.id if action.target is not None else str(action.payload["document"])
+    detail = await rooms.books.get(action.module, document)
+    ledger, name, now = rooms.ledger, rooms.spec.name, rooms.clock.now()
+    done = detail is not None and detail.get("status") == wanted
+    ref = Ref("books", action.module, document)
+    with ledger.transaction():
+        ledger.mark_intents([intent.id], "confirmed" if done else "abandoned", now, {intent.id: {"by": "status"}})
+        if done:
+            ledger.put_deal_documents(name, [written(action, Answer(True), document)], run)
+            about = (*(() if action.source is None else (action.source,)), ref)
+            told = {"verb": "move", "side": "books", "module": action.module, "request": {"status": wanted}}
+            ledger.append(name, run, [OutcomeRow("write", action.entity, about, "updated", "found_by_status", now, actor, told)])
 
 
 async def settle_people(rooms: Rooms, intents: Sequence[Intent], run: str, actor: str) -> list[Intent]:
@@ -130,5 +151,6 @@ async def settle_people(rooms: Rooms, intents: Sequence[Intent], run: str, actor
 
 
 _SETTLES: Mapping[tuple[str, str], Callable[[Rooms, Intent, str, str], Awaitable[object]]] = {
-    ("documents", EMAIL): settle_email, ("documents", "create"): settle_create,
+    ("documents", EMAIL): settle_email, ("documents", "create"): settle_create, ("deals", "create"): settle_create,
+    ("deals", "move"): settle_move,
 }  # fmt: skip

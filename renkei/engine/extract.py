@@ -258,6 +258,8 @@ def crm_fields(rooms: Rooms, world: World, module: str) -> list[str]:
     """The CRM fields that the module's mappings, our key and the customer of a contact need; of published rows, all of ours."""
     if module in published_modules(rooms).values():
         return sorted({rooms.summaries.key, *(name for _, name in fields_of(rooms, module))})
+    if module == "Deals" and world.deals is not None:
+        return list(world.deals.fields)
     fields: set[str] = {rooms.spec.crm_key}
     for mapping in world.mappings.values():
         if mapping.crm_module == module:

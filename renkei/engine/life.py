@@ -19,6 +19,7 @@ from renkei.core.records import ConnectionState, ConnectionWord, Link, Organizat
 from renkei.core.values import Ref
 from renkei.engine.acts import Act, reasoned
 from renkei.engine.apply import stored_plan, work_of
+from renkei.engine.deals import note_setting
 from renkei.engine.environment import require_kind
 from renkei.engine.extract import read_list
 from renkei.engine.publish import is_ours, removal
@@ -109,6 +110,7 @@ async def disconnect(rooms: Rooms, request: Request, planned: Report, reason: st
     def end(report: Report, run: str) -> None:
         ledger, name, now = rooms.ledger, rooms.spec.name, rooms.clock.now()
         with ledger.transaction():
+            note_setting(ledger, name, "none", run)
             ledger.put_state(name, ConnectionState("disconnected", request.actor, reason.strip(), run, now))
             ledger.append(name, run, [OutcomeRow("note", "", (), "disconnected", reason.strip(), now, request.actor)])
         links = sum(1 for link in ledger.all_links(name) if link.state == "live")
@@ -247,6 +249,7 @@ def _put_aside(
                 ledger.open_mirrors(name, None, side=side, module=module)
         ledger.open_mirrors(name, None, side="books", module="contact_persons")
         ledger.compare_anew(name, SWITCHED)
+        note_setting(ledger, name, "none", run)
         ledger.put_survey(name, seen, run, now)
         said = f"from {former} to {present}"
         note = OutcomeRow("note", "", (), "switched", f"{said}: {reason}" if reason else said, now, request.actor)

@@ -16,9 +16,23 @@ from renkei.core.changes import EARLIER
 from renkei.core.deleting import made_inactive
 from renkei.core.errors import AnswerUnknown, BudgetSpent, TryAgain
 from renkei.core.mapping import MappingSpec, take_person
-from renkei.core.planning import ACTIVE, project
-from renkei.core.records import Action, Agreement, Answer, Base, Intent, IntentState, Link, MirrorRow, OutcomeRow, Row
+from renkei.core.planning import ACTIVE, REMEMBER, project
+from renkei.core.published import KINDS
+from renkei.core.records import (
+    Action,
+    Agreement,
+    Answer,
+    Base,
+    DealDocument,
+    Intent,
+    IntentState,
+    Link,
+    MirrorRow,
+    OutcomeRow,
+    Row,
+)
 from renkei.core.values import Ref, Side, content_hash, other, time_text
+from renkei.engine.deals import written as written_of_deal
 from renkei.engine.extract import stamp_of
 from renkei.engine.recall import the_chosen
 from renkei.engine.work import LOCK_TTL, PUBLISHED, EntityWork, Request, Rooms, World
@@ -51,6 +65,7 @@ class Entries:
     links: list[Link] = field(default_factory=list)
     bases: list[Base] = field(default_factory=list)
     asides: list[tuple[Ref, str, str]] = field(default_factory=list)
+    deals: list[DealDocument] = field(default_factory=list)
     gone: list[Ref] = field(default_factory=list)
     evidence: list[OutcomeRow] = field(default_factory=list)
 
@@ -183,6 +198,9 @@ async def _stale(loading: Loading, actions: Sequence[Action]) -> set[str]:
         elif side == "crm":
             async for page in rooms.crm.read(module, ["Modified_By"], since=since):
                 rows |= {str(row["id"]): row for row in page.rows}
+        elif module in KINDS:  # lists of estimates cannot be asked for what changed; a deal moves few documents
+            answers = await asyncio.gather(*(rooms.books.get(module, one) for one in sorted(mine)))
+            rows = {one: row or {} for one, row in zip(sorted(mine), answers, strict=True)}
         else:
             async for page in rooms.books.read(module, since=since):
                 rows |= {str(row["contact_id"]): row for row in page.rows}
@@ -207,19 +225,19 @@ def _filled(loading: Loading, value: Any) -> Any:
 async def _send(loading: Loading, batch: list[Action]) -> None:
     rooms = loading.rooms
     now = rooms.clock.now()
-    intents = [
-        Intent(content_hash([loading.run, action.key])[:32], loading.run, action, _outward_key(rooms, action), "intended")
-        for action in batch
-    ]
     entries = Entries()
     for action in batch:
         if not action.payload:
             _confirm(loading, entries, action, "", {}, Answer(True))
-    todo = [(action, intent) for action, intent in zip(batch, intents, strict=True) if action.payload]
+    todo: list[tuple[Action, Intent]] = []
+    for action in (one for one in batch if one.payload):
+        sent = replace(action, payload=_filled(loading, action.payload))  # the ids that other actions brought are in it
+        mark = content_hash([loading.run, action.key])[:32]
+        todo.append((sent, Intent(mark, loading.run, sent, _outward_key(rooms, sent), "intended")))
     if todo:
         rooms.ledger.intend(rooms.spec.name, [intent for _, intent in todo], now)
         rooms.ledger.mark_intents([intent.id for _, intent in todo], "sent", now)
-        payloads = [_filled(loading, action.payload) for action, _ in todo]
+        payloads = [action.payload for action, _ in todo]
         answers = await _call(loading, [action for action, _ in todo], payloads)
         for (action, intent), payload, answer in zip(todo, payloads, answers, strict=True):
             if isinstance(answer, Answer) and answer.ok:
@@ -241,6 +259,7 @@ def _enter(loading: Loading, entries: Entries) -> None:
         ledger.put_links(name, entries.links, loading.run, now)
         ledger.put_bases(name, entries.bases)
         ledger.set_aside(name, entries.asides, loading.run, now)
+        ledger.put_deal_documents(name, entries.deals, loading.run)
         for ref in entries.gone:
             ledger.mark_deleted(name, ref.side, ref.module, [ref.id], now)
         ledger.append(name, loading.run, entries.evidence)
@@ -295,7 +314,7 @@ async def _books(rooms: Rooms, action: Action, payload: Row) -> Answer:
         if action.verb == "remove":
             return _gone_there(action.target, await rooms.books.delete_person(action.target.id))
         return await rooms.books.update_person(action.target.id, {**body, "contact_id": payload["contact_id"]})
-    body = {name: value for name, value in payload.items() if name != ACTIVE}
+    body = {name: value for name, value in payload.items() if name not in (ACTIVE, REMEMBER)}
     if action.verb == "create":
         key = _outward_key(rooms, action)
         answer = await rooms.books.put_by_key(action.module, rooms.spec.books_key, key, body)
@@ -306,6 +325,9 @@ async def _books(rooms: Rooms, action: Action, payload: Row) -> Answer:
             switched = await rooms.books.set_active(action.module, answer.id, bool(payload[ACTIVE]))
             return answer if switched.ok else switched
         return answer
+    if action.verb == "move":
+        document = action.target.id if action.target is not None else str(payload["document"])
+        return replace(await rooms.books.set_status(action.module, document, str(payload["status"])), id=document)
     assert action.target is not None
     if action.verb == "remove":
         return await _remove(rooms, action.target)
@@ -377,7 +399,9 @@ def _confirm(loading: Loading, entries: Entries, action: Action, intent: str, pa
     if intent:
         entries.intents.setdefault("confirmed", {})[intent] = {"id": answer.id}
     written = Ref(action.side, action.module, created) if created else action.target
-    if action.aside and written is not None:
+    if action.entity == "deals":
+        entries.deals.append(written_of_deal(action, answer, str(answer.id)))
+    elif action.aside and written is not None:
         entries.asides.append((written, action.reason, ""))
     elif action.verb in ("remove", "deactivate") and action.link:
         if action.verb == "remove" and not is_kept:
@@ -529,7 +553,7 @@ def _evidence(
     loading: Loading, action: Action, outcome: str, reason: str, request: Row, said: Mapping[str, Any], written: str | None
 ) -> OutcomeRow:
     records = [ref for ref in (action.source, action.target) if ref is not None]
-    if action.verb == "create" and written and outcome != "refused":
+    if action.verb in ("create", "move") and written and outcome != "refused":
         records.append(Ref(action.side, action.module, written))
     changes = [
         {"field": one.field, "side": one.side, "before": one.before, "after": one.after, "reason": one.reason}
@@ -540,7 +564,7 @@ def _evidence(
         "side": action.side,
         "module": action.module,
         "changes": changes,
-        "request": request,
+        "request": {name: value for name, value in request.items() if name != REMEMBER},
         "answer": said,
         "edited_by": _name_of(loading, action.edited_by),
         "edited_at": action.edited_at and time_text(action.edited_at),

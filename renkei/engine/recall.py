@@ -105,7 +105,7 @@ FIRST_NAMES = {"Last_Name": "First_Name", "last_name": "first_name"}
 
 def raw_label(mirror: Mirror) -> str:
     """A record's name as its own side shows it, whatever the mapping says; its id where it has none."""
-    for key in ("Account_Name", "Full_Name", "Last_Name", "Product_Name", "contact_name", "name", "last_name"):
+    for key in ("Account_Name", "Full_Name", "Last_Name", "Product_Name", "Deal_Name", "contact_name", "name", "last_name"):
         value = mirror.row.get(key)
         if isinstance(value, str) and value:
             first = mirror.row.get(FIRST_NAMES.get(key, ""))

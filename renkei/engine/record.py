@@ -15,7 +15,7 @@ from renkei.core.ports import Settled
 from renkei.core.records import OUTCOMES, MirrorRow, OutcomeRow, Row, Verdict, Watermark
 from renkei.core.undoing import UNDO
 from renkei.core.values import Ref, Side, row_json
-from renkei.engine import document_rows, doubt, receivables
+from renkei.engine import deals, document_rows, doubt, receivables
 from renkei.engine.extract import crm_fields, keys_by_row, list_hashes, pages_of, stamp_of
 from renkei.engine.joins import keep_answer
 from renkei.engine.load import UNSEEN, Result, advanced
@@ -61,6 +61,8 @@ async def record(
         rooms.ledger.settle(name, [Settled(one.record, one.hash, *final[one.record]) for one in plan.verdicts if one.hash])
         _keep_bases(rooms, world, work, plan)
         _keep_questions(rooms, work, plan, run, now, undone)
+        if plan.entity == "deals" and not work.braked:
+            deals.keep(rooms, request, plan, run, undone)
         for item in plan.lists:
             if item.left or request.only or work.braked:
                 continue
@@ -174,7 +176,7 @@ async def _closing_read(
     lists: dict[tuple[Side, str], list[str]] = {}
     for action in plan.actions:
         result = results.get(action.key, Result("failed", ""))
-        if action.payload and result.outcome == "":
+        if action.payload and result.outcome == "" and action.entity != "deals":  # documents are read by what publishes them
             written = lists.setdefault((action.side, "contacts" if action.module == "contact_persons" else action.module), [])
             written += [result.created] if result.created else [action.target.id] if action.target else []
     newest_of: dict[tuple[Side, str], datetime] = {}

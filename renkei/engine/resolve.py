@@ -32,6 +32,7 @@ from renkei.core.records import Hold, Link, Mirror, MirrorRow, QuarantineRow, Ro
 from renkei.core.values import MISSING, Ref, Side, content_hash, row_digest
 from renkei.engine import native
 from renkei.engine.changes import plan_earlier
+from renkei.engine.deals import resolve_deals
 from renkei.engine.document_rows import resolve_documents
 from renkei.engine.extract import keys_by_row, mark_gone, stamp_of
 from renkei.engine.match import Meetings, decisions_of, match
@@ -41,14 +42,14 @@ from renkei.engine.validate import validate_canonical
 from renkei.engine.work import EntityWork, Request, Rooms, World, account_of, is_business
 
 DETAILS_AT_ONCE = 50  # asked for together and stored together: bounds what a crash has to ask again
-RESOLVE_PUBLISHED = {"documents": resolve_documents, "summaries": resolve_summaries}
+RESOLVES = {"deals": resolve_deals, "documents": resolve_documents, "summaries": resolve_summaries}
 MOST_PERSONS = 500  # Books' cap of contact persons a customer (what-good-means.md B20)
 
 
 async def resolve(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str) -> None:
     """Decide the entity: work.plan holds the frozen result."""
-    if work.entity in RESOLVE_PUBLISHED:
-        await RESOLVE_PUBLISHED[work.entity](rooms, request, world, work, run)
+    if work.entity in RESOLVES:
+        await RESOLVES[work.entity](rooms, request, world, work, run)
         assert work.draft is not None
         _plan_quarantined(work, work.draft)
         work.plan = freeze_entity(work, work.draft)

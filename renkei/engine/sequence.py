@@ -24,6 +24,7 @@ from renkei.engine import gap
 from renkei.engine.acts import note_typist
 from renkei.engine.approval import authors
 from renkei.engine.changes import what_it_means
+from renkei.engine.deals import note_setting
 from renkei.engine.environment import require_named
 from renkei.engine.extract import extract
 from renkei.engine.load import Result, load
@@ -135,6 +136,8 @@ async def run_sequence(rooms: Rooms, request: Request, stages: Stages = ENGINE) 
                 continue  # what the CRM shows is not known before a batch has read it
             works.append(await _decide(rooms, request, stages, world, entity, run, works))
         await act(rooms, request, stages, world, works, report)
+        if not request.only and not request.plan_only:
+            note_setting(rooms.ledger, rooms.spec.name, rooms.spec.deals, run)
 
     return await in_a_run(rooms, request, "plan" if request.plan_only else request.kind, body)
 
@@ -302,7 +305,8 @@ def _keep_plan(rooms: Rooms, report: Report, shown: Shown, known: Sequence[Mappi
 def entities_with(rooms: Rooms, refs: Sequence[Ref]) -> tuple[str, ...]:
     """The synced entities in whose lists these records stand, and what is published of customers, deals and documents."""
     lists = {(ref.side, ref.module) for ref in refs}
-    synced = tuple(entity for entity in SYNCED if lists & set(lists_of(rooms, entity)))
+    here = entities_of(rooms, (*SYNCED, "deals"))
+    synced = tuple(entity for entity in here if lists & set(lists_of(rooms, entity)))
     shown = {("crm", "Deals"), *(("books", kind) for kind in document_kinds(rooms.spec.edition))}
     shown |= set(lists_of(rooms, "customers"))
     return synced + (published_of(rooms.spec) if lists & shown else ())

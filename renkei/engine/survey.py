@@ -11,12 +11,25 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
+from renkei.core.deal_lines import fitting, reads
 from renkei.core.errors import FieldMissing, WrongOrganization
 from renkei.core.mapping import FieldSpec, Lookups, MappingSpec
-from renkei.core.records import Organization
+from renkei.core.records import Currency, Organization, User
 from renkei.core.values import Side
 from renkei.engine.environment import require_kind
-from renkei.engine.work import SYNCED, Request, Rooms, World, fields_of, mappings_of, published_modules, published_of
+from renkei.engine.work import (
+    OF_A_DEAL,
+    SYNCED,
+    DealsWorld,
+    Request,
+    Rooms,
+    World,
+    deal_kind,
+    fields_of,
+    mappings_of,
+    published_modules,
+    published_of,
+)
 
 LASTS = timedelta(days=2)  # a nightly run that failed once must not make every hourly run ask again
 
@@ -71,7 +84,7 @@ def _modules(rooms: Rooms) -> dict[str, Any]:
     books = {spec.books_module for spec in specs} & {"contacts", "items"}
     return {
         "edition": rooms.spec.edition, "organization": rooms.spec.organization, "crm": sorted(crm), "books": sorted(books),
-        "stages": deals,
+        "deals": deals,
     }  # fmt: skip
 
 
@@ -84,8 +97,37 @@ async def _ask(rooms: Rooms, wanted: Mapping[str, Any]) -> dict[str, Any]:
         "books_fields": {one: sorted(item.api_name for item in await rooms.books.fields(one)) for one in wanted["books"]},
         "owners": {user.id: user.email for user in await rooms.crm.users()},
         "currencies": [asdict(one) for one in await rooms.books.currencies()],
-        "stages": [[*place, word] for place, word in (await rooms.crm.stages()).items()] if wanted["stages"] else [],
+        "deals": await _ask_of_deals(rooms) if wanted["deals"] else None,
     }
+
+
+async def _ask_of_deals(rooms: Rooms) -> dict[str, Any]:
+    """What deals and their lines name."""
+    taxes = ("tax_id", "tax_name", "tax_percentage", "is_default_tax")
+    return {
+        "stages": [[*place, word] for place, word in (await rooms.crm.stages()).items()],
+        "taxes": [{name: one.get(name) for name in taxes} for one in await rooms.books.taxes()],
+        "users": [asdict(one) for one in await rooms.crm.users()],
+    }
+
+
+def _deals_world(rooms: Rooms, seen: Mapping[str, Any]) -> DealsWorld | None:
+    """FieldMissing for a field of the deals' mapping that is not there and not optional."""
+    told, spec = seen["deals"], rooms.deals
+    if told is None or spec is None:
+        return None
+    there = set(seen["crm_fields"]["Deals"])
+    spec = fitting(spec, there)
+    wanted = reads(spec, deal_kind(rooms.spec))
+    fields = {*OF_A_DEAL, *wanted.deal}
+    absent = {"Pipeline"} - there  # of a CRM with one pipeline
+    for field in sorted({*fields, *wanted.subforms} - there - absent):
+        raise FieldMissing("crm", "Deals", field, fix=f"Create it there, or take it out of {spec.file}.")
+    return DealsWorld(
+        spec, tuple(sorted(fields - absent)), {(pipeline, stage): word for pipeline, stage, word in told["stages"]},
+        told["taxes"], {one["code"]: Currency(**one) for one in seen["currencies"]},
+        {one["id"]: User(**one) for one in told["users"]},
+    )  # fmt: skip
 
 
 def world_of(rooms: Rooms, seen: Mapping[str, Any]) -> World:
@@ -99,8 +141,7 @@ def world_of(rooms: Rooms, seen: Mapping[str, Any]) -> World:
     lookups = Lookups({("owners", "crm"): dict(seen["owners"]), ("currencies", "books"): ids})
     for entity in published_of(rooms.spec):
         _require_published(rooms, seen, entity)
-    stages = {(pipeline, stage): word for pipeline, stage, word in seen["stages"]}
-    return World(Organization(**seen["crm"]), Organization(**seen["books"]), lookups, units, mappings, stages)
+    return World(Organization(**seen["crm"]), Organization(**seen["books"]), lookups, units, mappings, _deals_world(rooms, seen))
 
 
 def _fitting(rooms: Rooms, seen: Mapping[str, Any], spec: MappingSpec) -> MappingSpec:

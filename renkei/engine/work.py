@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from renkei.core.connection import ConnectionSpec, Edition, EntitySettings
+from renkei.core.deal_lines import DealsSpec, DocumentKind
 from renkei.core.mapping import Lookups, MappingSpec, SummariesSpec
 from renkei.core.planning import Draft, EntityPlan, Known, ListRead
 from renkei.core.ports import Books, Clock, Crm, Judge, Ledger
 from renkei.core.published import KINDS, Sums
-from renkei.core.records import Base, Link, Mirror, Organization, QuarantineRow, Row
+from renkei.core.records import Base, Currency, Link, Mirror, Organization, QuarantineRow, Row, User
 from renkei.core.summaries import Tally
 from renkei.core.values import Ref, Side, content_hash
 
 SYNCED = ("customers", "products")
 PUBLISHED = ("documents", "summaries")
-ENTITIES = (*SYNCED, *PUBLISHED)
+ENTITIES = (*SYNCED, "deals", *PUBLISHED)
 
 # A batch that died gives its lock back by itself: longer than the slowest single call with all its retries.
 LOCK_TTL = timedelta(minutes=10)
@@ -29,6 +30,9 @@ OVERLAP = timedelta(minutes=5)
 OVERLAP_ROWS = {"crm": 1500, "books": 150}
 # More absent records than this are not confirmed one by one: something is wrong with the list, and a brake will say so.
 MOST_ABSENCES = 200
+
+# What decides a deal whatever its mapping says.
+OF_A_DEAL = ("Deal_Name", "Stage", "Pipeline", "Account_Name", "Contact_Name", "Closing_Date", "Created_Time")
 
 # What stands in place of a watermark's rules where every record is to be compared anew, though the rules are the same.
 ERASED, RESUMED, SWITCHED = "erased", "resumed", "switched"
@@ -46,6 +50,7 @@ class Rooms:
     spec: ConnectionSpec
     mappings: Mapping[str, MappingSpec]
     summaries: SummariesSpec
+    deals: DealsSpec | None
     crm: Crm
     books: Books
     ledger: Ledger
@@ -76,6 +81,19 @@ class Request:
     release: tuple[str, ...] = ()  # brakes that the actor releases for the stored plan that is applied
 
 
+@dataclass(frozen=True, slots=True)
+class DealsWorld:
+    """What deals and their lines name: (pipeline, stage) → forecast_type; Books' taxes; its currencies by ISO code; CRM users by
+    id. `spec` is the mapping less the optional subform that the CRM lacks; `fields` are those of a deal that can be selected."""
+
+    spec: DealsSpec
+    fields: tuple[str, ...]
+    stages: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    taxes: Sequence[Row] = ()
+    currencies: Mapping[str, Currency] = field(default_factory=dict)
+    users: Mapping[str, User] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class World:
     """What both organisations look like, read once a run: identities, lookups, fields that a side lacks."""
@@ -85,7 +103,7 @@ class World:
     lookups: Lookups
     minor_units: Mapping[str, int]  # of Books' currencies, by ISO code
     mappings: Mapping[str, MappingSpec]
-    stages: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (pipeline, stage) of the deals → forecast_type
+    deals: DealsWorld | None = None  # where deals make documents
 
 
 @dataclass(slots=True)
@@ -136,7 +154,7 @@ def entities_of(rooms: Rooms, chosen: Sequence[str]) -> tuple[str, ...]:
     """Those of the chosen entities that this connection has, in the order of the sequence. What is published goes together:
     the figures are those of the documents that the run read."""
     wanted = {*chosen, *(PUBLISHED if set(PUBLISHED) & set(chosen) else ())}
-    here = {*SYNCED, *published_of(rooms.spec)}
+    here = {*SYNCED, *(("deals",) if rooms.spec.deals != "none" else ()), *published_of(rooms.spec)}
     return tuple(one for one in ENTITIES if one in wanted & here)
 
 
@@ -180,6 +198,8 @@ def lists_of(rooms: Rooms, entity: str) -> Sequence[tuple[Side, str]]:
         return [*crm, ("books", "contacts")]
     if entity == "products":
         return [("crm", "Products"), ("books", "items")]
+    if entity == "deals":
+        return [("crm", "Deals")]
     if entity in PUBLISHED:
         return [("crm", published_modules(rooms)[entity]), *(("books", one) for one in documents_read(rooms, entity))]
     raise ValueError(f"no lists for {entity}")
@@ -202,6 +222,11 @@ def mappings_of(spec: ConnectionSpec, entity: str) -> tuple[str, ...]:
 def plan_file(rooms: Rooms, mark: str) -> Path:
     """Where a plan that waits is shown."""
     return rooms.data / "plans" / rooms.spec.name / f"{mark}.json"
+
+
+def deal_kind(spec: ConnectionSpec) -> DocumentKind:
+    """What deals make; where they make nothing it does not matter."""
+    return "invoices" if spec.deals == "invoices" else "estimates"
 
 
 def settings_of(spec: ConnectionSpec, entity: str) -> EntitySettings:
@@ -252,8 +277,11 @@ def rules_hash(rooms: Rooms, entity: str) -> str:
     """Hash of everything that decides an entity: another hash makes its next run a full compare."""
     if entity in PUBLISHED:
         return content_hash([rooms.configuration.get("summaries"), rooms.spec.organization, rooms.spec.edition])
-    names = mappings_of(rooms.spec, entity)
     chosen = rooms.configuration.get("connection", {})
+    if entity == "deals":
+        kept = (chosen.get("deals"), chosen.get("deals_since"), rooms.spec.books_key, rooms.spec.organization, rooms.spec.edition)
+        return content_hash([*kept, rooms.configuration.get("deals")])
+    names = mappings_of(rooms.spec, entity)
     return content_hash(
         [
             chosen.get(entity), rooms.spec.crm_key, rooms.spec.books_key, rooms.spec.organization, rooms.spec.edition,
