@@ -89,7 +89,7 @@ async def test_what_people_changed_meanwhile_meets_as_it_is_now(
 async def test_where_a_person_is_to_say_he_is_asked_once_and_his_answer_holds(
     company: Company, pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    account, customer = pair
+    account, _ = pair
     await dies(company, monkeypatch, "_books")
     company.choose(conflicts="ask")
     assert (await company.sync()).status == "amber"
