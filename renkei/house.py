@@ -22,6 +22,8 @@ from renkei.config.check import check
 from renkei.config.connection_file import NewConnection, connection_text, write_connection
 from renkei.config.project import Access, Project, load_project, read_access, read_project, with_hosts
 from renkei.config.proposal_file import ProposalFile, proposal_files
+from renkei.config.schema import MODELS as SCHEMAS
+from renkei.config.schema import json_schema
 from renkei.config.settings import Settings, credential_store, credentials, source_of
 from renkei.config.shipped import copy_shipped, with_shipped
 from renkei.connectors.alerts import send
@@ -54,11 +56,11 @@ from renkei.ledger.migrate import HEAD
 from renkei.quality.judge import GreatJudge
 
 __all__ = [
-    "Contact", "Desk", "NewConnection", "ProposalFile", "Settings", "SystemClock", "admit", "backup_ledger", "check",
-    "connection_text", "copy_shipped", "credential_store", "deployable", "due_batches", "first_contact", "load_project",
-    "machine_user", "migrate_ledger", "open_desk", "open_house", "open_ledger_of", "open_patient", "proposed_files",
-    "read_project", "reserved_names", "restore_ledger", "secrets_of", "tell", "typist_of", "unwritten", "watch_connections",
-    "with_hosts", "with_shipped", "write_connection",
+    "SCHEMAS", "Contact", "Desk", "NewConnection", "ProposalFile", "Settings", "SystemClock", "admit", "backup_ledger",
+    "check", "connection_text", "copy_shipped", "credential_store", "deployable", "due_batches", "first_contact",
+    "json_schema", "load_project", "machine_user", "migrate_ledger", "open_desk", "open_house", "open_ledger_of",
+    "open_patient", "proposed_files", "read_project", "reserved_names", "restore_ledger", "secrets_of", "tell",
+    "typist_of", "unwritten", "watch_connections", "with_hosts", "with_shipped", "write_connection",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Commands for mapping engineers: mapping propose."""
+"""Commands for mapping engineers: mapping propose, schema, functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from renkei.cli.asked import Asked, group, show
+from renkei.cli.asked import Asked, group, show, table
 from renkei.core.commands import command
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ SIDES = {"crm": "CRM", "books": "Books"}
 def register(app: typer.Typer) -> None:
     mapping = group("For mapping engineers.")
     mapping.command("propose")(propose)
+    mapping.command("schema")(schema)
+    mapping.command("functions")(functions)
     app.add_typer(mapping, name="mapping", no_args_is_help=True)
 
 
@@ -72,6 +74,31 @@ async def _read(project: Any, spec: Any, environ: dict[str, str], entities: Sequ
             return await read_proposals(rooms.crm, rooms.books, spec, project.mappings[""], entities, reserved_names(project))
         finally:
             rooms.flush_calls(None)
+
+
+def schema(kind: Annotated[str, typer.Argument(help="mapping, deals, summaries, connection …")] = "mapping") -> None:
+    """The JSON Schema of a YAML file, for completion in an editor."""
+    import json
+
+    from renkei.core.errors import AskedWrongly
+    from renkei.house import SCHEMAS, json_schema
+
+    if kind not in SCHEMAS:
+        raise AskedWrongly(f"There is no schema {kind!r}.", fix=f"Use one of: {', '.join(SCHEMAS)}.")
+    found = json_schema(kind)
+    show(found, json.dumps(found, indent=2, ensure_ascii=False))
+
+
+def functions() -> None:
+    """The transforms that a mapping can name, and their options."""
+    from renkei.core.transforms import FUNCTIONS
+
+    content = [{"name": one.name, "summary": one.summary, "options": dict(one.options)} for one in FUNCTIONS.values()]
+    told = [
+        [one.name, " ".join([one.summary, *(f"Option {name}: {meaning}" for name, meaning in one.options.items())])]
+        for one in FUNCTIONS.values()
+    ]
+    show({"functions": content}, table(told))
 
 
 def write(files: Sequence[ProposalFile]) -> None:

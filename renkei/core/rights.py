@@ -38,6 +38,8 @@ ADMINISTER: tuple[Right, ...] = ("administer",)
 NEEDS: Mapping[str, tuple[Right, ...]] = {
     "check": ANYBODY,
     "policy show": ANYBODY,
+    "mapping schema": ANYBODY,
+    "mapping functions": ANYBODY,
     "demo": ANYBODY,  # an imitated world of its own
     "sandbox serve": ANYBODY,
     "plan": ("map", "run", "release"),

@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from renkei.config.schema import json_schema
 from renkei.core.deleting import delete_table
 from renkei.core.documents import SETTINGS, deal_table
 from renkei.core.resolving import table
+from renkei.core.transforms import FUNCTIONS
 
 HOME = Path(__file__).parents[2]
 
@@ -65,6 +67,19 @@ def test_words_that_are_no_command_of_ours_are_answered_as_json_too() -> None:
 def test_the_sandbox_says_which_seeds_there_are() -> None:
     found = renkei("sandbox", "serve", "--seed", "nothing")
     assert found.returncode == 2 and "A seed is demo, empty, native, synthetic:N" in found.stderr
+
+
+def test_an_editor_gets_the_schema_by_which_files_are_read() -> None:
+    found = renkei("mapping", "schema", "deals")
+    assert found.returncode == 0 and found.stdout == json.dumps(json_schema("deals"), indent=2, ensure_ascii=False) + "\n"
+    wrong = renkei("mapping", "schema", "deal")
+    assert wrong.returncode == 2 and "deals_override" in wrong.stderr
+
+
+def test_the_transforms_are_listed_with_their_options() -> None:
+    listed = json.loads(renkei("--json", "mapping", "functions").stdout)["functions"]
+    assert [one["name"] for one in listed] == list(FUNCTIONS)
+    assert "region" in next(one["options"] for one in listed if one["name"] == "phone")
 
 
 def test_policy_show_prints_every_cell() -> None:

@@ -68,7 +68,7 @@ MAY = {
         )
     },
 }  # fmt: skip
-FREE = {"check", "policy show", "demo", "sandbox serve"}
+FREE = {"check", "policy show", "mapping schema", "mapping functions", "demo", "sandbox serve"}
 
 
 def test_each_command_and_flow_has_its_line_in_the_table() -> None:
