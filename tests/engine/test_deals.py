@@ -16,7 +16,10 @@ from renkei.core.connection import Brakes
 from renkei.core.deal_lines import BillingSpec
 from renkei.core.planning import books_key_of
 from renkei.core.values import Ref
+from renkei.engine.acts import Act
+from renkei.engine.life import disconnect, plan_withdrawal, resume
 from renkei.engine.sequence import Report
+from renkei.engine.work import Request
 from renkei.sandbox.crm.fields import Field
 
 OPEN, WON, LOST = "Qualification", "Closed Won", "Closed Lost"
@@ -399,6 +402,31 @@ async def test_a_first_run_with_deals_to_make_documents_of_is_held_until_a_perso
     assert held.status == "held" and {one.entity for one in held.brakes} >= {"deals"} and not invoices(company)
     await company.apply(held, release=("first_run",))
     assert len(invoices(company)) == 1
+
+
+async def test_many_deals_lost_at_once_void_no_invoice_before_a_person_has_looked(company: Company) -> None:
+    account, _ = linked_pair(company, "Kita Ltd")
+    await in_effect(company, "invoices")
+    mine = [deal(company, account, WON) for _ in range(20)]
+    await company.sync(full=False)
+    company.spec = dataclasses.replace(company.spec, brakes=Brakes(first_run_needs_approval=False))
+    for one in mine:
+        company.edit_crm("Deals", one, Stage=LOST)
+    held = await company.sync(full=False)
+    assert held.status == "held" and [(one.brake, one.count) for one in held.brakes] == [("changed_share", 20)]
+    assert words(company, mine[0]) == ("blocked", "brake") and {one["status"] for one in invoices(company)} == {"draft"}
+
+
+async def test_the_setting_ends_with_the_connection_and_takes_effect_anew(company: Company) -> None:
+    account, _ = linked_pair(company, "Kita Ltd")
+    await in_effect(company, "invoices")
+    async with company.rooms() as rooms:
+        request = Request(kind="disconnect", actor="Sato")
+        await disconnect(rooms, request, await plan_withdrawal(rooms, request))
+    meanwhile = deal(company, account, WON)
+    resume(Act(company.ledger, company.clock, "demo", "Sato", {}, "0.1.0"), company.spec, reconnect=True)
+    await company.sync()
+    assert words(company, meanwhile) == ("skipped", "before_setting") and not invoices(company)
 
 
 async def test_the_invoice_edition_makes_them_in_the_same_way(company: Company) -> None:
