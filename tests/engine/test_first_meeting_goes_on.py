@@ -61,7 +61,7 @@ async def test_of_a_run_that_died(
     await company.quiet()
 
 
-async def test_of_a_day_whose_calls_had_ended(company: Company, pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_of_a_day_whose_calls_had_ended(company: Company, pair: tuple[str, str]) -> None:
     _, customer = pair
     reads = len(company.world.requests.select("books"))
     await company.sync(plan_only=True)
