@@ -98,6 +98,7 @@ class PlanRules:
     decisions: Mapping[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)  # → (choice, hold id)
     organization: str = ""  # of Books: what is made in another one has links of its own
     rebuilt: bool = False  # links come from our keys: what people decided before is not known
+    undone: Mapping[Ref, Hold] = field(default_factory=dict)  # open questions about what an undo left without a partner
     unsure: Collection[str] = ()  # open holds that are asked for that reason alone
 
 

@@ -493,6 +493,9 @@ class Ledger(TokenStore, CallStore, Protocol):
     def links_changed(self, connection: str, since: datetime) -> list[Link]:
         """Links made, ended, marked or moved since then, as they stand now."""
 
+    def links_made(self, connection: str, run: str) -> list[Link]:
+        """Links that this run made, as they stood then; ordered by their making."""
+
     def bases(self, connection: str, links: Iterable[str]) -> dict[str, Base]: ...
 
     def put_bases(self, connection: str, bases: Sequence[Base]) -> None: ...

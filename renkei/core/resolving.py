@@ -18,7 +18,9 @@ from renkei.core.values import MISSING
 # Two systems' clocks, and people who save twice, differ by minutes: nearer than this, "newest" would be a guess.
 NEWEST_NEEDS = timedelta(minutes=5)
 
-UNDONE = "undone"  # the word of what an undo put back
+UNDONE = "undone"  # the question about a field that an undo put back
+UNDONE_RECORD = "undone_record"  # what becomes of a record whose partner, or link, an undo took away
+PARTNERS = ("duplicate", "ambiguous", UNDONE_RECORD)  # questions that are answered by a partner, a new one or none
 
 DIRECTIONS: tuple[SyncDirection, ...] = ("two_way", "to_books")
 Edit = Literal["quiet", "edited"]

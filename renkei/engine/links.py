@@ -16,6 +16,7 @@ from renkei.core.errors import DeclarationError, Fault
 from renkei.core.mapping import MappingSpec
 from renkei.core.ports import Ledger
 from renkei.core.records import Link, OutcomeRow
+from renkei.core.resolving import PARTNERS
 from renkei.core.values import SIDES, Ref, Side, content_hash, parse_time, time_text
 from renkei.engine.acts import Act
 
@@ -67,7 +68,7 @@ def take_in(act: Act, file: str, text: str, mappings: Mapping[str, MappingSpec],
             ledger.open_mirrors(name, same, side=side, module=module)
         ledger.clear_aside(name, refs)
         asked = [*ledger.open_holds(name), *(hold for hold, _ in ledger.decisions(name))]
-        settled = [hold.id for hold in asked if hold.record in refs and hold.question in ("duplicate", "ambiguous")]
+        settled = [hold.id for hold in asked if hold.record in refs and hold.question in PARTNERS]
         ledger.close_holds(name, settled, "linked by import", run, now)
         ledger.append(
             name,

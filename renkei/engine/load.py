@@ -31,6 +31,8 @@ from renkei.core.records import (
     OutcomeRow,
     Row,
 )
+from renkei.core.resolving import UNDONE
+from renkei.core.undoing import UNDO
 from renkei.core.values import Ref, Side, content_hash, other, time_text
 from renkei.engine.deals import written as written_of_deal
 from renkei.engine.extract import stamp_of
@@ -41,7 +43,7 @@ CALL_OF = {"create": "create", "remove": "remove"}  # every other verb is an upd
 CHECK_AGAIN = 600.0  # seconds after which a long load looks once more for records that changed under it
 UNSEEN = "unseen"  # the hash of a mirror whose record no read has shown yet: that of no row
 CRM_BATCH = 100  # crm-v8.md section 5.1
-OUTCOME_OF = {"create": "created", "link": "linked", "remove": "removed", "deactivate": "removed"}
+OUTCOME_OF = {"create": "created", "link": "linked", "remove": "removed", "deactivate": "removed", "unlink": "removed"}
 HAS_TRANSACTIONS = ("36", "1004")  # Books' codes for a record that others depend on (books-v3.md sections 3 and 6.4)
 GONE = ("1002", "2006")  # does not exist: contacts and persons, items
 BOOKS_AT_ONCE = 20  # journalled together; the client itself bounds what is in flight
@@ -406,8 +408,10 @@ def _confirm(loading: Loading, entries: Entries, action: Action, intent: str, pa
     elif action.verb in ("remove", "deactivate") and action.link:
         if action.verb == "remove" and not is_kept:
             _end_pair(loading, entries, action)
-        elif action.reason != EARLIER:
+        elif action.reason not in (EARLIER, UNDO):
             _mark_dead(loading, entries, action)
+    elif action.verb == "unlink":
+        _unlinked(loading, entries, action)
     elif action.link:
         _settle_pair(loading, entries, action, payload, answer, created)
     # of an individual whose person alone was written, the answer shows that person, not the customer
@@ -428,8 +432,10 @@ def _end_pair(loading: Loading, entries: Entries, action: Action) -> None:
     ledger, name = loading.rooms.ledger, loading.rooms.spec.name
     link = ledger.link_of(name, action.target)
     if link is not None:
-        dead = action.side if action.reason == EARLIER else other(action.side)
+        dead = action.side if action.reason in (EARLIER, UNDO) else other(action.side)
         entries.links.append(replace(link, state="ended", dead=dead))
+    if action.reason == UNDO and action.source is not None:
+        entries.asides.append((action.source, UNDONE, ""))
     persons = _persons_of(loading, action.target)
     entries.links += [
         replace(link, state="ended", dead="books") for link in ledger.links(name, "books", "contact_persons", persons).values()
@@ -456,6 +462,15 @@ def _persons_of(loading: Loading, customer: Ref) -> list[str]:
         return []
     found = loading.rooms.ledger.by_keys(loading.rooms.spec.name, "books", "contact_persons", [("parent", customer.id)])
     return sorted({one for ids in found.values() for one in ids})
+
+
+def _unlinked(loading: Loading, entries: Entries, action: Action) -> None:
+    """Both records live on, set aside until a person decides."""
+    assert action.target is not None
+    link = loading.rooms.ledger.link_of(loading.rooms.spec.name, action.target)
+    if link is not None:
+        entries.links.append(replace(link, state="ended", dead=None))
+        entries.asides += [(ref, UNDONE, "") for ref in (link.crm, link.books)]
 
 
 def _settle_pair(loading: Loading, entries: Entries, action: Action, payload: Row, answer: Answer, created: str) -> None:

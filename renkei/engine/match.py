@@ -16,6 +16,7 @@ from renkei.core.matching import Candidate, MatchRules
 from renkei.core.matching import match as match_frames
 from renkei.core.planning import COPY, Known, books_key_of
 from renkei.core.records import Decision, Hold
+from renkei.core.resolving import PARTNERS
 from renkei.core.values import MISSING, SIDES, Ref, Side
 from renkei.engine import native
 from renkei.engine.recall import key_refs, load
@@ -146,7 +147,7 @@ def _decided(rooms: Rooms, world: World, work: EntityWork, meetings: Meetings, s
     )
     keyed = {target for ref, known in strays.items() for target in key_refs(rooms, known, work.entity)}
     for hold, decision in found:
-        if hold.question not in ("duplicate", "ambiguous") or hold.record not in strays:
+        if hold.question not in PARTNERS or hold.record not in strays:
             continue
         if decision.choice == "create" and hold.record in keyed:  # a run that died had created it: they meet by the key
             meetings.overtaken.append(hold.id)

@@ -41,6 +41,9 @@ async def record(
         read_to = await _closing_read(rooms, request, world, work, plan, results, final)
     except BudgetSpent:  # the next run reads the list from the same watermark and meets our writes there
         work.budget_ended, read_to = True, {}
+    if UNDO in plan.facts:  # of what stays as it is, for whatever reason, nothing is asked
+        as_planned = {one.record for one in plan.verdicts if final[one.record] == (one.outcome, one.reason)}
+        plan = replace(plan, holds=tuple(hold for hold in plan.holds if hold.record in as_planned))
     name, now = rooms.spec.name, rooms.clock.now()
     counts = dict.fromkeys(reversed(OUTCOMES), 0)
     for outcome, _ in final.values():
@@ -140,8 +143,7 @@ def _keep_questions(rooms: Rooms, work: EntityWork, plan: EntityPlan, run: str, 
         if hold.id in carried and hold.question == joins.QUESTION:
             keep_answer(ledger, name, hold, decision, run, now)
     ledger.carry_out(name, carried, run, now)
-    holds = [hold for hold in plan.holds if not (undoes and hold.record in undone)]
-    ledger.put_holds(name, holds, run, now)  # after that: an answer that was overtaken is asked for anew
+    ledger.put_holds(name, plan.holds, run, now)  # after that: an answer that was overtaken is asked for anew
     if undoes:
         for verdict in plan.verdicts:
             if verdict.actions:

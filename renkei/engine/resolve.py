@@ -29,6 +29,7 @@ from renkei.core.planning import (
     say_both,
 )
 from renkei.core.records import Hold, Link, Mirror, MirrorRow, QuarantineRow, Row
+from renkei.core.resolving import PARTNERS, UNDONE, UNDONE_RECORD
 from renkei.core.values import MISSING, Ref, Side, content_hash, row_digest
 from renkei.engine import native
 from renkei.engine.changes import plan_earlier
@@ -85,6 +86,7 @@ async def resolve(rooms: Rooms, request: Request, world: World, work: EntityWork
 
 def plan_rules(rooms: Rooms, world: World, work: EntityWork) -> PlanRules:
     decisions, _ = decisions_of(rooms, work.entity)
+    asked = rooms.ledger.open_holds(rooms.spec.name)
     return PlanRules(
         rooms.spec.name,
         work.settings,
@@ -94,8 +96,16 @@ def plan_rules(rooms: Rooms, world: World, work: EntityWork) -> PlanRules:
         work.rules,
         decisions,
         rooms.spec.organization,
-        unsure=frozenset(hold.id for hold in rooms.ledger.open_holds(rooms.spec.name) if hold.detail.get("rebuilt")),
+        undone=_asked_after_undo(asked),
+        unsure=frozenset(hold.id for hold in asked if hold.detail.get("rebuilt")),
     )
+
+
+def _asked_after_undo(asked: Iterable[Hold]) -> dict[Ref, Hold]:
+    """The question that waits for each record which an undo left without a partner, as the one that asks or as a candidate."""
+    holds = [hold for hold in asked if hold.question == UNDONE_RECORD]
+    named = {Ref.parse(one["record"]): hold for hold in holds for one in hold.candidates}
+    return named | {hold.record: hold for hold in holds}
 
 
 def freeze_entity(work: EntityWork, draft: Draft) -> EntityPlan:
@@ -451,9 +461,9 @@ def _plan_alone(
     if not known.extracted:
         return
     why = work.asides.get(known.ref)
-    decided = any(record == str(known.ref) and choice == "create" for (record, _, _), (choice, _) in rules.decisions.items())
+    decided = _is_to_be_created(rules, known.ref)
     if why is not None and _is_aside(work, known.ref) and not decided:
-        draft.say(known, "skipped", why[0])
+        _say_aside(work, draft, rules, known)
         return
     former = work.meetings[spec.name].former.get(known.ref)
     if former is not None and not decided:
@@ -478,6 +488,24 @@ def _plan_alone(
     )
 
 
+def _is_to_be_created(rules: PlanRules, ref: Ref) -> bool:
+    """By a person's decision."""
+    return any(record == str(ref) and choice == "create" for (record, _, _), (choice, _) in rules.decisions.items())
+
+
+def _say_aside(work: EntityWork, draft: Draft, rules: PlanRules, known: Known) -> None:
+    """A record that is set aside is skipped; one that an undo left without a partner is a question until a person answers."""
+    why = work.asides[known.ref][0]
+    if why != UNDONE:
+        draft.say(known, "skipped", why)
+        return
+    hold = rules.undone.get(known.ref)
+    if hold is None:  # the question was lost while the record was out of sight
+        hold = make_hold(rules.connection, draft.entity, UNDONE_RECORD, known, None, [], ("create", "skip"))
+    draft.holds[hold.id] = hold
+    draft.say(known, "held", "undone_record", detail={"hold": hold.id, "candidates": [dict(one) for one in hold.candidates]})
+
+
 def _label_taken(work: EntityWork, known: Known) -> bool:
     """A person chose to create beside a Books record of the same name: its label must differ."""
     return any(one.ref.side == "books" and one.label == known.label for one in work.known.values())
@@ -485,7 +513,7 @@ def _label_taken(work: EntityWork, known: Known) -> bool:
 
 def _carried(draft: Draft, rules: PlanRules, ref: Ref) -> None:
     for (record, question, _), (_, hold) in rules.decisions.items():
-        if record == str(ref) and question in ("duplicate", "ambiguous"):
+        if record == str(ref) and question in PARTNERS:
             draft.carried_out.add(hold)
 
 
@@ -592,8 +620,8 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
         known = work.known[ref]
         if ref in work.quarantine:
             continue
-        if _is_aside(work, ref):
-            draft.say(known, "skipped", work.asides[ref][0])
+        if _is_aside(work, ref) and not _is_to_be_created(rules, ref):
+            _say_aside(work, draft, rules, known)
             continue
         linked_already = any(one["reason"] == "linked" for one in meetings.taken.get(ref, ()))
         if (ref in waiting or linked_already) and _still_asked(work, draft, known, rules, meetings, waiting):

@@ -105,6 +105,16 @@ class Links(Database):
         )
         return [_link(row) for row in self._read(select(links).where(links.c.connection == connection, links.c.id.in_(changed)))]
 
+    def links_made(self, connection: str, run: str) -> list[Link]:
+        """Links that this run made, as they stood then; ordered by their making."""
+        rows = self._read(
+            select(link_history)
+            .where(link_history.c.connection == connection, link_history.c.run == run)
+            .order_by(link_history.c.number)
+        )
+        found = [_link_of_row(value_of(row.content)) for row in rows if row.change == "made"]
+        return [link for link in found if link.state == "live"]
+
     def bases(self, connection: str, links: Iterable[str]) -> dict[str, Base]:
         """By the link's id; a link without a base is absent."""
         rows = self._read(select(bases).where(bases.c.connection == connection, self._among(bases.c.link, links)))
