@@ -32,5 +32,18 @@ async def fetch_pdf(user: CrmUser, ref: Ref) -> dict[str, Any]:
         half = file.with_suffix(".part")
         half.write_bytes(content)
         half.replace(file)
-    user.seen([ref], sha256=digest, bytes=len(content), file=str(file.relative_to(user.rooms.data)))
+    party = await _party(user, module, ref)
+    where = str(file.relative_to(user.rooms.data))
+    user.seen([ref, *party], document=str(ref), sha256=digest, bytes=len(content), file=where)
     return {"record": str(ref), "file": str(file), "sha256": digest, "bytes": len(content)}
+
+
+async def _party(user: CrmUser, module: str, ref: Ref) -> list[Ref]:
+    """The customer whose document it is, so that an erasure of his finds the file; of a purchase order nobody."""
+    if module == "purchaseorders":
+        return []
+    kept = [one.customer for chunk in user.rooms.ledger.documents(user.spec.name, module, "id", [ref.id]) for one in chunk]
+    if not kept:  # no run keeps such documents
+        with user.told([ref]):
+            kept = [str((await user.rooms.books.get(module, ref.id) or {}).get("customer_id") or "")]
+    return [Ref("books", "contacts", one) for one in kept if one]

@@ -1,7 +1,8 @@
-"""Erase a person by request: his values leave the ledger, the raw copies and the plan files; that something was done stays."""
+"""Erase a person by request: his values leave the ledger, raw copies, plan files and PDFs; that something was done stays."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -12,6 +13,8 @@ import orjson
 from renkei.core.commands import command
 from renkei.core.errors import AskedWrongly, Stopped
 from renkei.core.mapping import MappingSpec, get_path
+from renkei.core.ports import Ledger
+from renkei.core.published import KINDS
 from renkei.core.records import OutcomeRow
 from renkei.core.values import Ref, Side
 from renkei.engine.acts import Act, reasoned
@@ -25,7 +28,7 @@ ERASED_ROW = {"erased": True}
 def erase(act: Act, data: Path, mappings: Mapping[str, MappingSpec], ref: Ref, reason: str) -> dict[str, Any]:
     """Erase a record and its partner, under whatever link they ever had, wherever their values are kept.
 
-    data     the folder of raw copies and plan files
+    data     the folder of raw copies, plan files and PDFs
     returns  `run` (the act's), `records`, and how many of each kind were rewritten (`erased`)
     raises   AskedWrongly for a record that the ledger does not know; AnotherRun while a batch is at work; Stopped while a
              write of the record has no answer yet
@@ -46,13 +49,40 @@ def erase(act: Act, data: Path, mappings: Mapping[str, MappingSpec], ref: Ref, r
         raise Stopped(f"A write of {ref} has no answer yet (run {waiting[0].run}).", fix="Let the next run recover it.")
     totals: dict[str, Any] = {"records": [str(one) for one in refs]}
     with act.run("erase", totals, alone=True) as (run, now):
+        files = _pdfs(ledger, name, data, refs)  # before what names them is erased
         erased = ledger.erase(name, refs, needles, run, act.actor, why, now)
         erased["snapshots"] = sum(_erase_snapshot(path, refs, needles) for path in _files(data / "snapshots" / name, "parquet"))
         erased["plan_files"] = sum(_erase_plan_file(path, refs, needles) for path in _files(data / "plans" / name, "json"))
-        totals["erased"] = erased
-        ledger.append(name, run, [OutcomeRow("note", "", tuple(refs), "erased", why, now, act.actor)])
+        hashes = {file: hashlib.sha256((data / file).read_bytes()).hexdigest() for file in files}
+        for file in files:
+            (data / file).unlink()
+        totals["erased"] = {**erased, "pdfs": len(files)}
+        told = [OutcomeRow("note", "", tuple(refs), "erased", why, now, act.actor)]
+        if files:  # the document's story says so, too, with the hash of what is gone
+            of = tuple(sorted(set(files.values())))
+            told.append(OutcomeRow("note", "documents", of, "erased", why, now, act.actor, {"pdf": hashes}))
+        ledger.append(name, run, told)
     ledger.shred()
     return {"run": run, **totals}
+
+
+def _pdfs(ledger: Ledger, connection: str, data: Path, refs: Iterable[Ref]) -> dict[str, Ref]:
+    """PDFs of these customers' documents that are kept, as paths below the data folder, and whose they are."""
+    customers = [ref for ref in refs if (ref.side, ref.module) == ("books", "contacts")]
+    documents = {
+        Ref("books", module, one.id)
+        for module in KINDS
+        for chunk in ledger.documents(connection, module, "customer", [ref.id for ref in customers])
+        for one in chunk
+    }
+    told = [row.detail for ref in customers for _, row in ledger.story(connection, ref)]
+    documents |= {Ref.parse(one["document"]) for one in told if "file" in one}
+    folder = data / "documents" / connection
+    return {
+        str(file.relative_to(data)): ref
+        for ref in sorted(documents)
+        for file in sorted((folder / ref.module).glob(f"{ref.id}-*"))
+    }  # fmt: skip
 
 
 def needles_of(refs: Iterable[Ref], kept: Iterable[Any], specs: Iterable[MappingSpec]) -> tuple[set[str], set[str]]:

@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from company import Company
 from sqlalchemy import text as sql
+from test_document_denials import EVERYTHING, permit, visit
+from test_document_rows import invoice
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -21,6 +23,7 @@ from renkei.core.errors import AnotherRun, AskedWrongly, PlanStale, Stopped
 from renkei.core.records import Hold, QuarantineRow
 from renkei.core.values import Ref
 from renkei.engine.acts import Act
+from renkei.engine.document_files import fetch_pdf
 from renkei.engine.erase import erase
 from renkei.engine.life import plan_withdrawal, switch_organization
 from renkei.engine.why import story
@@ -215,3 +218,22 @@ async def test_what_is_kept_aside_for_a_former_organisation_is_erased_too(compan
     assert any(EMAIL in str(one) for chunk in company.ledger.all_mirrors(aside, "books", "contacts") for one in chunk)
     erase_it(company, person)
     assert found(company) == set() and company.ledger.verify().broken is None
+
+
+@pytest.mark.parametrize("published", [True, False], ids=["documents that runs keep", "documents that no run keeps"])
+async def test_the_pdfs_of_his_documents_go_with_him_and_their_hashes_stay(company: Company, published: bool) -> None:
+    company.spec = dataclasses.replace(company.spec, publish_documents=published, publish_summaries=published)
+    permit(company, Standard=EVERYTHING)
+    person, other = await with_a_past(company)
+    links = [company.ledger.link_of(company.spec.name, ref) for ref in (person, other)]
+    his, theirs = (Ref("books", "invoices", invoice(company, link.books.id)) for link in links if link)
+    await company.sync()
+    fetched = [await visit(company, "pdf", lambda user, ref=ref: fetch_pdf(user, ref)) for ref in (his, theirs)]
+    there = {one.name for one in company.settings.data.rglob("*.pdf")}
+    told = erase_it(company, person)
+    assert told["erased"]["pdfs"] == 1
+    assert there - {one.name for one in company.settings.data.rglob("*.pdf")} == {fetched[0]["file"].rsplit("/", 1)[1]}
+    last = [row for _, row in company.ledger.story(company.spec.name, his) if row.outcome == "erased"][-1]
+    assert (last.actor, last.reason) == ("Kato", REASON) and [*last.detail["pdf"].values()] == [fetched[0]["sha256"]]
+    assert company.ledger.verify().broken is None and found(company) == set()
+    await company.quiet()
