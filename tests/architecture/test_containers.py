@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,18 @@ def test_the_image_copies_files_that_there_are_and_that_its_context_lets_in() ->
     assert [one for one in copied if not (ROOT / one).exists()] == []
     let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line.startswith("!")}
     assert let_in == set(copied)
+
+
+def test_the_image_installs_by_hash_as_make_install_does_what_builds_renkei_included() -> None:
+    ran = re.findall(r"pip install ([^\n]*)", CONTAINER)
+    assert [" --require-hashes " in f" {one}" or " --no-deps --no-build-isolation --editable ." in f" {one}" for one in ran] == [
+        True
+    ] * 3
+    made = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "--require-hashes" in made and "--no-deps --no-build-isolation -e ." in made
+    (chosen,) = re.findall(r"awk '([^']*)' requirements-dev.lock", CONTAINER)
+    built = subprocess.run(["awk", chosen, ROOT / "requirements-dev.lock"], capture_output=True, text=True, check=True).stdout
+    assert re.fullmatch(r"setuptools==\S+ \\\n(    --hash=sha256:[0-9a-f]{64}( \\)?\n)+", built), built
 
 
 @pytest.mark.parametrize("name", [name for name, one in SERVICES.items() if "command" in one])
