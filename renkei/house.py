@@ -49,6 +49,7 @@ from renkei.engine.gap import restored
 from renkei.engine.rights import in_ledger
 from renkei.engine.rights import require as require_right
 from renkei.engine.shown import Shown
+from renkei.engine.status import fell_silent
 from renkei.engine.work import Rooms
 from renkei.ledger import keeping
 from renkei.ledger.ledger import SqlLedger, look_at, open_ledger
@@ -342,6 +343,8 @@ async def open_house(
     kept = 0 if for_a_person else connection.budget.keep_for_people
     paying = dataclasses.replace(connection, budget=dataclasses.replace(connection.budget, keep_for_people=kept))
     tokens, clients = _lines(project.settings, paying, secrets, memory, time_of, transport)
+    for side, sick in fell_silent(memory, connection.name).items():
+        clients[side].leave_alone(sick)
 
     def allow_writes(allowed: bool) -> None:
         for client in clients.values():

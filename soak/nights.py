@@ -26,7 +26,7 @@ NIGHTS = 12  # of one company
 PARTIES, WARES = 20, 6
 LEAST_ACTS = 5
 AFTERTHOUGHTS = 3  # runs at most until persons have followed their customers
-LOCK_ENDS = 660  # seconds after which a dead run's lock has ended
+LOCK_ENDS = 660  # seconds after which a dead run's lock has ended, and the pause of a side that fell silent
 OFF = Brakes(None, None, None, None, None, False)
 FAULTS = (
     "429", "500", "500-after-commit", "timeout-before", "timeout-after-commit", "token-expired", "page-shift", "slow",
@@ -159,7 +159,7 @@ class Life:
             self._somebody_works()
         world.faults.clear()
         world.clock.skew.clear()
-        if ended.report is None:
+        if ended.report is None or ended.report.left_alone:
             world.clock.advance(LOCK_ENDS)
 
     def _somebody_works(self) -> None:

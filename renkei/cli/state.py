@@ -9,6 +9,7 @@ import typer
 
 from renkei.cli.asked import Asked, counts, desk, local, show
 from renkei.core.commands import command
+from renkei.core.report import SYSTEMS
 
 WAITS_FOR = {  # whom a blocked row waits for, and what there is to type
     "budget": ("more calls, tomorrow", ""),
@@ -68,6 +69,9 @@ def _lines(one: dict[str, Any], zone: str) -> Iterator[str]:
     soon = one["next"]
     if soon["hourly"]:
         yield f"  next run: hourly {local(soon['hourly'], zone)}, nightly {local(soon['nightly'], zone)}"
+    for side, sick in one["left_alone"].items():
+        until = local(sick["until"], zone)
+        yield f"  {SYSTEMS[side]} is left alone until {until}: {sick['why']} The first run after that tries again"
     yield from _waits(one)
     books = one["calls"]["books"]
     yield f"  calls on {one['calls']['day']}: CRM {one['calls']['crm']['used']}, Books {books['used']}{_left(books, zone)}"

@@ -24,7 +24,7 @@ from renkei.core.errors import (
 )
 from renkei.core.native import ID_FIELDS
 from renkei.core.preparing import NewField
-from renkei.core.records import Answer, Currency, FieldMeta, Organization, Page, Row, User
+from renkei.core.records import Answer, Currency, FieldMeta, Organization, Page, Row, Sick, User
 from renkei.core.values import Ref, parse_time
 
 PAGE_ROWS = 200  # section 4.1: default and, by several third parties, the maximum
@@ -361,6 +361,9 @@ class ZohoBooks:
 
     def calls(self) -> Mapping[str, int]:
         return self._client.calls()
+
+    def sick(self) -> Sick | None:
+        return self._client.sick()
 
     def skew(self) -> timedelta | None:
         return self._client.skew

@@ -12,7 +12,7 @@ from typing import Any
 from renkei.connectors.http import Client, Reply
 from renkei.core.errors import AnswerUnknown, Bug, ConnectionRefused, FieldMissing, RenkeiError, Unreachable
 from renkei.core.preparing import NewField, NewModule, TakenRights
-from renkei.core.records import Answer, Currency, Deletion, FieldMeta, Organization, Page, Profile, Row, User
+from renkei.core.records import Answer, Currency, Deletion, FieldMeta, Organization, Page, Profile, Row, Sick, User
 from renkei.core.values import parse_time
 
 ROOT = "/crm/v8"
@@ -307,6 +307,9 @@ class ZohoCrm:
 
     def calls(self) -> Mapping[str, int]:
         return self._client.calls()
+
+    def sick(self) -> Sick | None:
+        return self._client.sick()
 
     def skew(self) -> timedelta | None:
         return self._client.skew

@@ -27,6 +27,7 @@ from renkei.core.errors import (
     Bug,
     ConnectionRefused,
     CredentialsRefused,
+    LeftAlone,
     RenkeiError,
     ScopeMissing,
     Throttled,
@@ -36,7 +37,8 @@ from renkei.core.errors import (
     WrongOrganization,
 )
 from renkei.core.ports import CallStore, Clock
-from renkei.core.values import Side
+from renkei.core.records import Sick
+from renkei.core.values import Side, time_text
 
 Kind = Literal["read", "write", "metadata"]
 
@@ -48,6 +50,9 @@ SLOT_SECONDS = 120.0  # waiting for a pooled connection: only when all are stuck
 CONCURRENT: Mapping[Side, int] = {"crm": 4, "books": 5}
 MINUTE = 60.0
 
+SICK_AFTER = 4  # attempts in a row without an answer: those of one read, or as many writes
+FIRST_PAUSE = timedelta(seconds=10)  # doubled at every silence after it; shorter than the wait before a stage's next attempt
+LONGEST_PAUSE = timedelta(minutes=10)  # a restart or a switch-over takes minutes; the hourly run comes well after it
 READ_TRIES = 4  # three repetitions over about seven seconds: a restart of a gateway; the run's own retry comes after
 WAITS_FOR_ROOM = 5  # crm-v8.md section 13: after five fruitless waits assume that the credits are used up
 LONGEST_WAIT = 60.0
@@ -323,6 +328,8 @@ class Client:
         self._quiet_until = 0.0  # nothing leaves before: the other side said wait
         self._in_flight = 0
         self._left: tuple[int, float] | None = None  # (calls left today, elapsed() of the reset)
+        self._silent = 0  # attempts in a row without an answer
+        self._sick: Sick | None = None
         self.skew: timedelta | None = None  # the server's clock less ours, as the last Date header said
 
     async def send(
@@ -383,6 +390,14 @@ class Client:
         seconds = resets_at - self._clock.elapsed()
         return (left, int(seconds)) if seconds > 0 else (None, None)
 
+    def sick(self) -> Sick | None:
+        """That the side is left alone now: it gave no answer `SICK_AFTER` times in a row."""
+        return self._sick if self._sick is not None and self._clock.now() < self._sick.until else None
+
+    def leave_alone(self, sick: Sick) -> None:
+        """What an earlier run met: nothing leaves before `until`, and then one attempt without an answer is enough."""
+        self._sick, self._silent = sick, SICK_AFTER - 1
+
     def allowance(self) -> int | None:
         """Calls that may still leave today under the own cap and the reserve for people; None: no limit is known."""
         if self._budget is None:
@@ -418,15 +433,20 @@ class Client:
     async def _exchange(self, call: Call) -> Reply:
         if self.read_only and call.writes:
             raise forbidden(self.side, call.method, call.path)
+        self._require_well()
         token = await self._tokens.token(self.side, refused=call.refused_token, count=self._count_token)
         async with self._slots:
             await self._wait_for_turn()
+            self._require_well()
             self._take_from_day()
             self._count("retry" if call.attempts else call.kind)
             call.attempts += 1
             self._in_flight += 1
             try:
                 reply = await self._send_once(call, token)
+            except (Unreachable, AnswerUnknown) as error:
+                self._note_silence(error)
+                raise
             finally:
                 self._in_flight -= 1
         self._note_day(reply)
@@ -439,13 +459,14 @@ class Client:
         if refusal is not None:
             raise refusal
         if reply.status >= 500 or reply.status == 408:
-            raise no_answer(self.side, f"HTTP {reply.status}", request=str(call), writes=call.writes)
+            raise self._note_silence(no_answer(self.side, f"HTTP {reply.status}", request=str(call), writes=call.writes))
         if 300 <= reply.status < 400 and reply.status != 304:
             raise ConnectionRefused(
                 self.side, f"{call} was redirected elsewhere.", fix="Correct hosts or data_center in the connection."
             )
         if reply.body is Unreadable.UNREADABLE or not isinstance(reply.body, (dict, bytes, type(None))):
-            raise no_answer(self.side, "the body cannot be read", request=str(call), writes=call.writes)
+            raise self._note_silence(no_answer(self.side, "the body cannot be read", request=str(call), writes=call.writes))
+        self._silent, self._sick = 0, None
         return reply
 
     async def _send_once(self, call: Call, token: str) -> Reply:
@@ -513,6 +534,22 @@ class Client:
         left, resets_in = self.daily()
         if left is not None and left - self._in_flight <= keep:
             raise BudgetSpent(self.side, f"{left} calls are left today and {keep} are kept for people.", resets_in=resets_in)
+
+    def _require_well(self) -> None:
+        sick = self.sick()
+        if sick is not None:
+            seconds = (sick.until - self._clock.now()).total_seconds()
+            raise LeftAlone(self.side, sick.why, until=time_text(sick.until), retry_after=seconds)
+
+    def _note_silence(self, error: RenkeiError) -> RenkeiError:
+        """Count an attempt without an answer, and leave the side alone after several in a row."""
+        self._silent += 1
+        if self._silent >= SICK_AFTER and self.sick() is None:
+            now, before = self._clock.now(), self._sick
+            times = before.times + 1 if before else 1
+            pause = min(FIRST_PAUSE * 2 ** min(times - 1, 10), LONGEST_PAUSE)
+            self._sick = Sick(before.since if before else now, now + pause, error.what, times)
+        return error
 
     def _note_day(self, reply: Reply) -> None:
         left, resets_in = _number(reply, "x-rate-limit-remaining"), _number(reply, "x-rate-limit-reset")

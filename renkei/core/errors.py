@@ -24,7 +24,8 @@
     │ └ FieldMissing         a field or module that renkei needs is not there
     ├ TryAgain            never left, or was told to wait   nothing was written
     │ ├ Throttled            429: per minute, in flight, credits, token refreshes
-    │ └ Unreachable          no connection, or the server's own error on a read
+    │ ├ Unreachable          no connection, or the server's own error on a read
+    │ └ LeftAlone            the side gave no answer several times in a row and is spared for a while
     ├ BudgetSpent         the day's calls are used up    what was done is recorded; the rest waits
     ├ AnswerUnknown       left, and no answer came       perhaps written; recover looks it up
     ├ LedgerUnavailable   the ledger cannot be used      what is journalled stands
@@ -269,6 +270,16 @@ class Throttled(TryAgain):
 
 class Unreachable(TryAgain):
     """No connection, a broken answer to a read, or the server's own error on a read."""
+
+
+class LeftAlone(TryAgain):
+    """A side that gave no answer several times in a row is spared: nothing leaves for it for a while. Data: until (ISO text)."""
+
+    def __init__(self, side: str, why: str, *, until: str, retry_after: float) -> None:
+        self.until = until
+        super().__init__(
+            side, f"left alone until {until}: {why}", retry_after=retry_after, fix="The first run after that tries again."
+        )
 
 
 class BudgetSpent(RenkeiError):

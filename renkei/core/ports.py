@@ -38,6 +38,7 @@ from renkei.core.records import (
     QuarantineRow,
     Row,
     Run,
+    Sick,
     User,
     Watermark,
 )
@@ -88,6 +89,9 @@ class System(Protocol):
 
     def calls(self) -> Mapping[str, int]:
         """Calls made since the object was made, by kind: read, write, metadata, token, retry."""
+
+    def sick(self) -> Sick | None:
+        """That this side is left alone now, and until when."""
 
 
 class Crm(System, Protocol):
@@ -361,6 +365,9 @@ class Ledger(TokenStore, CallStore, Protocol):
 
     def runs(self, connection: str | None = None, limit: int = 50) -> list[Run]:
         """Newest first."""
+
+    def last_totals(self, connection: str, kinds: Collection[str]) -> Mapping[str, Any]:
+        """What the newest of these runs that ended said of itself; nothing where there is none."""
 
     def connections(self) -> list[str]:
         """Names of all connections that ever had a run, sorted."""

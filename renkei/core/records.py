@@ -79,6 +79,17 @@ class Organization:
 
 
 @dataclass(frozen=True, slots=True)
+class Sick:
+    """A side that gave no answer several times in a row and is left alone. `why` tells the last of its silences, `times` how
+    often it was asked again in vain; each pause is longer."""
+
+    since: datetime
+    until: datetime
+    why: str
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class FieldMeta:
     """A field as the metadata describes it. `unique` and `writable` are derived as crm-v8.md section 8 says.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from renkei.core.changes import EARLIER
@@ -85,7 +86,7 @@ class Loading:
     bases: dict[str, Base]
     results: dict[str, Result]
     owed: dict[str, tuple[str, ...]]  # link → fields that the plan writes to Books
-    stopped: str = ""
+    stopped: dict[Side, str] = field(default_factory=dict)  # side → why nothing more is written there in this run
 
 
 async def load(rooms: Rooms, request: Request, world: World, work: EntityWork, run: str, done: dict[str, Result]) -> None:
@@ -104,13 +105,13 @@ async def load(rooms: Rooms, request: Request, world: World, work: EntityWork, r
         if not ready:
             break
         for batch in _batches(ready):
-            if rooms.clock.elapsed() - checked > CHECK_AGAIN and not loading.stopped:
+            if rooms.clock.elapsed() - checked > CHECK_AGAIN:
                 left = [action for action in work.plan.actions if action.key not in loading.results]
                 loading.results.update({key: Result("refused", "stale") for key in await _changed_since(loading, left)})
                 checked = rooms.clock.elapsed()
             batch = [action for action in batch if action.key not in loading.results]
-            if loading.stopped:
-                loading.results.update({action.key: Result("blocked", loading.stopped) for action in batch})
+            if batch and batch[0].side in loading.stopped:  # a batch is of one side
+                loading.results.update({action.key: Result("blocked", loading.stopped[batch[0].side]) for action in batch})
                 continue
             await _send(loading, batch)
             _stay(rooms, request, run)
@@ -170,17 +171,8 @@ def _batches(actions: Sequence[Action]) -> Iterator[list[Action]]:
 
 
 async def _changed_since(loading: Loading, actions: Sequence[Action]) -> set[str]:
-    """Keys of actions that are stale. Where the day's calls do not suffice to tell, nothing is written."""
-    try:
-        return await _stale(loading, actions)
-    except BudgetSpent:
-        loading.stopped, loading.work.budget_ended = "budget", True
-        return set()
-
-
-async def _stale(loading: Loading, actions: Sequence[Action]) -> set[str]:
-    """Actions whose target no longer has the stamp that the plan rests on: refused one by one, planned anew next time."""
-    rooms = loading.rooms
+    """Keys of actions whose target no longer has the stamp that the plan rests on: refused one by one, planned anew next time.
+    Where a side cannot tell it now, for want of calls or of an answer, nothing is written there."""
     targets = {
         action.target: action
         for action in actions
@@ -189,25 +181,43 @@ async def _stale(loading: Loading, actions: Sequence[Action]) -> set[str]:
     found: set[str] = set()
     read_at = {(item.side, item.module): item.served_at for item in loading.work.lists}
     for side, module in sorted({(ref.side, ref.module) for ref in targets}):
-        if module == "contact_persons":
+        if module == "contact_persons" or side in loading.stopped:
             continue
         mine = {ref.id: action for ref, action in targets.items() if (ref.side, ref.module) == (side, module)}
         # A change that the plan does not know came after its list was asked for, whatever stamps stand in it.
         since = read_at.get((side, module)) or max(action.stamp for action in mine.values() if action.stamp)
-        rows: dict[str, Row] = {}
-        if module == "items":
-            rows = await rooms.books.get_items(sorted(mine))
-        elif side == "crm":
-            async for page in rooms.crm.read(module, ["Modified_By"], since=since):
-                rows |= {str(row["id"]): row for row in page.rows}
-        elif module in KINDS:  # lists of estimates cannot be asked for what changed; a deal moves few documents
-            answers = await asyncio.gather(*(rooms.books.get(module, one) for one in sorted(mine)))
-            rows = {one: row or {} for one, row in zip(sorted(mine), answers, strict=True)}
-        else:
-            async for page in rooms.books.read(module, since=since):
-                rows |= {str(row["contact_id"]): row for row in page.rows}
+        try:
+            rows = await _rows_since(loading.rooms, side, module, sorted(mine), since)
+        except (BudgetSpent, TryAgain) as error:
+            _stop(loading, side, error)
+            continue
         found |= {mine[one].key for one, row in rows.items() if one in mine and stamp_of(side, row) != mine[one].stamp}
     return found
+
+
+async def _rows_since(rooms: Rooms, side: Side, module: str, ids: Sequence[str], since: datetime) -> dict[str, Row]:
+    """Rows by id: those of a list that changed since then, or (items, whose list tells no change) those of `ids`."""
+    if module == "items":
+        return dict(await rooms.books.get_items(ids))
+    rows: dict[str, Row] = {}
+    if side == "crm":
+        async for page in rooms.crm.read(module, ["Modified_By"], since=since):
+            rows |= {str(row["id"]): row for row in page.rows}
+    elif module in KINDS:  # lists of estimates cannot be asked for what changed; a deal moves few documents
+        answers = await asyncio.gather(*(rooms.books.get(module, one) for one in ids))
+        rows = {one: row or {} for one, row in zip(ids, answers, strict=True)}
+    else:
+        async for page in rooms.books.read(module, since=since):
+            rows |= {str(row["contact_id"]): row for row in page.rows}
+    return rows
+
+
+def _stop(loading: Loading, side: Side, error: Exception) -> str:
+    """Write nothing more on a side in this run. Returns the reason that its rows take."""
+    reason = "budget" if isinstance(error, BudgetSpent) else "try_again"
+    loading.stopped.setdefault(side, reason)
+    loading.work.budget_ended = loading.work.budget_ended or reason == "budget"
+    return reason
 
 
 def _filled(loading: Loading, value: Any) -> Any:
@@ -378,11 +388,8 @@ def _unanswered(loading: Loading, entries: Entries, action: Action, intent: str,
         entries.evidence.append(_evidence(loading, action, "failed", "answer_unknown", payload, said, None))
         loading.results[action.key] = Result("failed", "answer_unknown")
         return
-    reason = "budget" if isinstance(error, BudgetSpent) else "try_again"
     entries.intents.setdefault("abandoned", {})[intent] = {"error": str(error)}
-    loading.results[action.key] = Result("blocked", reason)
-    loading.stopped = loading.stopped or reason
-    loading.work.budget_ended = loading.work.budget_ended or reason == "budget"
+    loading.results[action.key] = Result("blocked", _stop(loading, action.side, error))
 
 
 def _refuse(loading: Loading, entries: Entries, action: Action, intent: str, payload: Row, answer: Answer) -> None:

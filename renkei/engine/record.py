@@ -9,7 +9,7 @@ from typing import Any
 
 from renkei.core import joins
 from renkei.core.changes import EARLIER
-from renkei.core.errors import BudgetSpent
+from renkei.core.errors import BudgetSpent, TryAgain
 from renkei.core.planning import WORST, EntityPlan, project
 from renkei.core.ports import Settled
 from renkei.core.records import OUTCOMES, MirrorRow, OutcomeRow, Row, Verdict, Watermark
@@ -41,6 +41,8 @@ async def record(
         read_to = await _closing_read(rooms, request, world, work, plan, results, final)
     except BudgetSpent:  # the next run reads the list from the same watermark and meets our writes there
         work.budget_ended, read_to = True, {}
+    except TryAgain:  # the same, of a side that gives no answer
+        read_to = {}
     if UNDO in plan.facts:  # of what stays as it is, for whatever reason, nothing is asked
         as_planned = {one.record for one in plan.verdicts if final[one.record] == (one.outcome, one.reason)}
         plan = replace(plan, holds=tuple(hold for hold in plan.holds if hold.record in as_planned))

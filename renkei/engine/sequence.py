@@ -16,10 +16,11 @@ from renkei.core.brakes import BRAKES, Applied, brakes, coverable
 from renkei.core.errors import AnotherRun, AskedWrongly, BudgetSpent, RenkeiError, SourceRefused
 from renkei.core.planning import EntityPlan, Known, fingerprint
 from renkei.core.ports import StageRow
-from renkei.core.records import OUTCOMES, Action, OutcomeRow, Run
+from renkei.core.records import OPEN_OUTCOMES, OUTCOMES, Action, OutcomeRow, Run
+from renkei.core.report import SYSTEMS
 from renkei.core.stored import content_of
 from renkei.core.undoing import UNDO
-from renkei.core.values import Ref, Side, plain
+from renkei.core.values import Ref, Side, plain, time_text
 from renkei.engine import gap
 from renkei.engine.acts import note_typist
 from renkei.engine.approval import authors
@@ -97,6 +98,7 @@ class Report:
     environment: str | None = None
     full: bool = False  # every synced entity was compared whole
     only: tuple[Ref, ...] = ()  # the single records that it was about
+    left_alone: dict[str, Any] = field(default_factory=dict)  # sides that gave no answer again and again, until when, and why
     not_by: tuple[str, ...] = ()  # who made the plan, and so may not release its brakes
 
     @property
@@ -111,6 +113,7 @@ class Report:
             "entities": self.entities,
             "calls": self.calls, "seconds": round(self.seconds, 3),
             "brakes": [plain(asdict(one)) for one in self.brakes], "not_by": list(self.not_by),
+            "left_alone": self.left_alone,
             "fingerprint": fingerprint(self.plans), "notes": self.notes, "plan": str(self.file) if self.file else None,
         }  # fmt: skip
 
@@ -165,6 +168,7 @@ async def in_a_run(rooms: Rooms, request: Request, kind: str, body: Callable[[Re
             rooms.allow_writes(False)
             rooms.flush_calls(run)
             report.seconds = clock.elapsed() - began
+            _tell_of_the_sick(rooms, report)
             report.calls = _calls(rooms, report)
             ledger.seal_run(run, report.status, report.json(), clock.now())
     finally:
@@ -172,6 +176,19 @@ async def in_a_run(rooms: Rooms, request: Request, kind: str, body: Callable[[Re
         if not request.only:
             ledger.unlock(name, run)
     return report
+
+
+def _tell_of_the_sick(rooms: Rooms, report: Report) -> None:
+    """Which side is left alone, since when and until when, and what of the run is done and what is open."""
+    for side, sick in (("crm", rooms.crm.sick()), ("books", rooms.books.sick())):
+        if sick is None:
+            continue
+        report.left_alone[side] = {**asdict(sick), "since": time_text(sick.since), "until": time_text(sick.until)}
+        words = [part["outcomes"] for part in report.entities.values()]
+        written = sum(sum(part["writes"].values()) for part in report.entities.values() if "writes" in part)
+        waiting = sum(one[word] for one in words for word in OPEN_OUTCOMES)
+        done = f"{written} records are written, {waiting} rows are open" if words else "Nothing was written"
+        report.notes.append(f"{SYSTEMS[side]} is left alone until {time_text(sick.until)}: {sick.why} {done}.")
 
 
 def _enter(rooms: Rooms, request: Request, run: str) -> None:

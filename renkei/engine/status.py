@@ -12,8 +12,8 @@ from cronsim import CronSim
 
 from renkei.core.connection import ConnectionSpec
 from renkei.core.ports import Ledger
-from renkei.core.records import OPEN_OUTCOMES, Run
-from renkei.core.values import time_text
+from renkei.core.records import OPEN_OUTCOMES, Run, Sick
+from renkei.core.values import Side, parse_time, time_text
 from renkei.engine.standing import former_organization
 from renkei.engine.work import PUBLISHED
 
@@ -35,6 +35,7 @@ def status(ledger: Ledger, spec: ConnectionSpec, now: datetime) -> dict[str, Any
                       yet; blocked rows by reason; rows quarantined, refused, failed
     calls             today's, by renkei; `left` is null where no limit is known
     backlog           rows left by the budget, the Books calls that they need (about one each) and the day when they are done
+    left_alone        sides that gave no answer again and again in the last run, and are spared: since, until, why
     compared          when published figures were last compared with Books
     """
     runs = ledger.runs(spec.name, LOOK_BACK)
@@ -69,8 +70,20 @@ def status(ledger: Ledger, spec: ConnectionSpec, now: datetime) -> dict[str, Any
         "waits": _waits(ledger, spec.name, counts, ended),
         "calls": calls,
         "backlog": _backlog(counts, calls),
+        "left_alone": {
+            side: {"since": time_text(sick.since), "until": time_text(sick.until), "why": sick.why}
+            for side, sick in fell_silent(ledger, spec.name).items()
+            if now < sick.until
+        },
         "compared": next((time_text(one.ended) for one in ended if one.ended and _compared(one)), None),
     }
+
+
+def fell_silent(ledger: Ledger, connection: str) -> dict[Side, Sick]:
+    """Sides that the newest batch which ended says to spare, and until when."""
+    told = ledger.last_totals(connection, BATCHES).get("left_alone", {})
+    times = {side: (parse_time(one["since"]), parse_time(one["until"])) for side, one in told.items()}
+    return {side: Sick(*times[side], one["why"], one["times"]) for side, one in told.items()}
 
 
 def next_time(cron: str, time_zone: str, now: datetime) -> str:

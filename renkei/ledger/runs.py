@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -91,6 +91,12 @@ class Runs(Database):
         if connection is not None:
             statement = statement.where(runs.c.connection == connection)
         return [_run(row) for row in self._read(statement)]
+
+    def last_totals(self, connection: str, kinds: Collection[str]) -> Mapping[str, Any]:
+        """What the newest of these runs that ended said of itself; nothing where there is none."""
+        statement = select(runs).where(runs.c.connection == connection, runs.c.kind.in_(sorted(kinds)), runs.c.ended.is_not(None))
+        row = self._one(statement.order_by(runs.c.started.desc(), runs.c.id.desc()).limit(1))
+        return {} if row is None else _run(row).totals
 
     def connections(self) -> list[str]:
         """Names of all connections that ever had a run, sorted."""

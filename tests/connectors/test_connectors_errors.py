@@ -8,8 +8,8 @@ import httpx
 import pytest
 from connector_world import HOST, House
 
-from renkei.connectors.http import CAUGHT, PLACES, Client, Place, translate
-from renkei.core.errors import AnswerUnknown, Bug, ConnectionRefused, RenkeiError, TryAgain, Unreachable
+from renkei.connectors.http import CAUGHT, FIRST_PAUSE, PLACES, Client, Place, translate
+from renkei.core.errors import AnswerUnknown, Bug, ConnectionRefused, LeftAlone, RenkeiError, TryAgain, Unreachable
 
 
 def family(*roots: type[Exception]) -> Iterator[type[Exception]]:
@@ -137,6 +137,10 @@ async def test_the_servers_own_error_is_unreachable_for_a_read_and_unknown_for_a
     with pytest.raises(Unreachable):
         await client.send("read", "GET", "/crm/v8/Accounts")
     assert len(requests) == 4
+    with pytest.raises(LeftAlone):
+        await client.send("write", "POST", "/crm/v8/Accounts", body={"data": []})
+    assert len(requests) == 4, "a side that gave no answer four times in a row is spared"
+    await house.clock.sleep(FIRST_PAUSE.total_seconds())
     with pytest.raises(AnswerUnknown):
         await client.send("write", "POST", "/crm/v8/Accounts", body={"data": []})
     assert len(requests) == 5
@@ -150,6 +154,7 @@ async def test_a_cut_body_is_unreachable_for_a_read_and_unknown_for_a_write(hous
     )  # fmt: skip
     with pytest.raises(Unreachable):
         await client.send("read", "GET", "/books/v3/contacts")
+    await house.clock.sleep(FIRST_PAUSE.total_seconds())
     with pytest.raises(AnswerUnknown):
         await client.send("write", "PUT", "/books/v3/contacts", body={})
 

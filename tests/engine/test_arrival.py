@@ -30,6 +30,7 @@ async def test_a_run_that_died_after_reading_does_not_let_it_through(company: Co
     with pytest.raises(RenkeiError):
         await company.sync()
     company.world.faults.clear()
+    company.world.clock.advance(60)
     await company.sync(full=False)
     assert company.outcome(broken) == ("quarantined", "a rule")
 

@@ -357,12 +357,14 @@ class Companies(RuleBasedStateMachine):
         except RenkeiError as error:
             if isinstance(error, Bug) or not troubled:
                 raise
+            self.world.clock.advance(660)  # until the pause of a side that fell silent has ended
             return None
         finally:
             self.world.faults.clear()
             self.tick()
+        if report is None or report.left_alone:
+            self.world.clock.advance(660)  # until the dead run's lock, or such a pause, has ended
         if report is None:
-            self.world.clock.advance(660)  # until the dead run's lock has ended
             return None
         if not troubled and not asked.get("plan_only"):
             assert report.status in ("green", "amber"), (report.status, report.entities)

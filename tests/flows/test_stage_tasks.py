@@ -14,7 +14,7 @@ from prefect.states import Failed
 from renkei.core.errors import AnswerUnknown, BudgetSpent, CredentialsRefused, RenkeiError, Throttled, Unreachable
 from renkei.engine.sequence import Stages, run_sequence
 from renkei.engine.work import EntityWork, Request, Rooms, World
-from tasks.stages import STAGES, TASKS, extract_anew, is_worth_another_attempt
+from tasks.stages import DELAYS, STAGES, TASKS, extract_anew, is_worth_another_attempt
 
 
 def test_every_stage_of_a_run_is_a_task_and_no_result_of_one_is_kept() -> None:
@@ -54,6 +54,7 @@ async def test_a_second_attempt_at_reading_ends_as_if_the_first_had_not_been(tmp
             with pytest.raises(Unreachable):
                 await extract_anew(rooms, request, world, work, run)
             company.world.faults.clear()
+            company.world.clock.advance(DELAYS[0])
         await extract_anew(rooms, request, world, work, run)
 
     reports = []

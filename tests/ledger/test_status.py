@@ -48,7 +48,7 @@ def test_a_connection_that_never_ran_waits_for_its_first_run(ledger: SqlLedger) 
         "state": {"state": "active", "since": None, "by": None, "reason": None},
         "organization": {"declared": "600", "former": None}, "last": None, "last_full": None,
         "next": {"hourly": "2026-11-24T03:00:00+00:00", "nightly": "2026-11-24T17:00:00+00:00"},
-        "at_work": None, "crashed": [],
+        "at_work": None, "crashed": [], "left_alone": {},
         "waits": {"holds": {}, "brakes": [], "plan": None, "answers": 0, "unsettled": 0, "held": 0, "blocked": {},
                   "quarantined": 0, "refused": 0, "failed": 0},
         "calls": {"day": "2026-11-24", "crm": {"used": 0},
