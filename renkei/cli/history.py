@@ -155,9 +155,12 @@ def why(
         tell_times_of(opened, name)
     link = found["link"]
     lines = [f"{found['record']} {found['name']}".rstrip()]
-    lines.append(
-        f"  linked: {link['crm']} and {link['books']} since {local(link['since'])} ({link['evidence']})" if link else "  no link"
-    )
+    lines += [f"  document: {one['record']}, left {one['status']} by renkei" for one in found.get("documents", ())]
+    lines += [f"  made for {found['deal']}"] if "deal" in found else []
+    if link:
+        lines.append(f"  linked: {link['crm']} and {link['books']} since {local(link['since'])} ({link['evidence']})")
+    elif len(lines) == 1:
+        lines.append("  no link")
     lines += [f"  {nothing}"] if nothing else []
     for one in found["story"]:
         lines.append(f"  {local(one['at'])}  {_word(one)}  (run {one['run']}, by {one['actor']})")
@@ -167,6 +170,7 @@ def why(
             lines.append(f"      contents erased by {gone['who']} at {local(gone['at'])}: {gone['why']}")
         if one["edited_at"]:
             lines.append(f"      edited by {one['edited_by']} at {local(one['edited_at'])}")
+        lines += [f"      {words}" for words in one.get("words", ())]
         lines += [f"      candidate {candidate_words(item)}" for item in one["candidates"]]
     show(found, "\n".join(lines + masked_hint("\n".join(lines))))
 

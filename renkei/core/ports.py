@@ -664,6 +664,9 @@ class Ledger(TokenStore, CallStore, Protocol):
     def deal_documents(self, connection: str, deals: Iterable[str]) -> list[DealDocument]:
         """All that is remembered of these deals, of every module, ordered by deal, module and part."""
 
+    def deal_document_of(self, connection: str, module: str, document: str) -> DealDocument | None:
+        """What is remembered of this document, if it was made for a deal."""
+
     def deals_due(self, connection: str, module: str, day: date) -> list[str]:
         """Deals of which a part waits for this day or an earlier one."""
 

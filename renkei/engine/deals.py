@@ -108,6 +108,7 @@ class _Deciding:
         self.reads = reads(self.spec, self.kind)
         self.claimed = rooms.ledger.claimed(rooms.spec.name, rooms.clock.now(), run)
         self.customers = _Customers(rooms, work)
+        self.linked_now = _linked_products(work)
         self.remember: list[dict[str, Any]] = []
         self.forget: list[dict[str, Any]] = []
 
@@ -214,7 +215,9 @@ class _Deciding:
         """What the lines of these deals name, as Books has it."""
         ids = {one for deal in deals for one in product_ids(self.spec, deal.lines or ())}
         links = self.rooms.ledger.links(self.rooms.spec.name, "crm", "Products", ids)
-        items = {one: link.books.id for one, link in links.items() if link.dead is None}
+        items = {one: link.books.id for one, link in links.items() if link.dead is None} | {
+            one: item for one, item in self.linked_now.items() if one in ids
+        }
         mirrors = self.rooms.ledger.mirrors(self.rooms.spec.name, "books", "items", items.values())
         rows: dict[str, Row | None] = {one: mirrors[item].row for one, item in items.items() if item in mirrors}
         return DealKnown(rows, self.world.taxes, self.world.currencies, self.base, self.world.users)
@@ -343,7 +346,7 @@ class _Deciding:
                 if one.outcome == "quarantined"
             ]
             return
-        self.draft.say(deal.known, stop.outcome, stop.reason, detail={"why": [str(one) for one in given.stops]})
+        self.draft.say(deal.known, stop.outcome, stop.reason, detail={"words": [str(one) for one in given.stops]})
 
     def _ask_people(self, deal: Deal, part: str, why: str, given: Given) -> None:
         """A question, or what its answer makes of it."""
@@ -371,7 +374,8 @@ class _Deciding:
                 self.rooms.spec.name, self.work.entity, why, deal.known, about or None, found, choices, {"values": values}
             )
             self.draft.holds[hold.id] = hold
-            self.draft.say(deal.known, "held", why, detail={"hold": hold.id, **self._told(deal, part)})
+            told = {"words": [str(one) for one in given.stops]} if given.stops else {}
+            self.draft.say(deal.known, "held", why, detail={"hold": hold.id, **told, **self._told(deal, part)})
 
     def _note(self, deal: Deal, part: str, status: str, signature: str, due: date | None = None) -> None:
         self.remember.append(_content(DealDocument(deal.id, self.kind, part, "", status, signature, due=due)))
@@ -405,6 +409,7 @@ class _Deciding:
             body = document.edit
         after = {**shown(self.kind, document.form, document.currency), "total": document.total}
         was = {**form_of(self.kind, detail), "total": detail.get("total")} if target and detail else {}
+        after["lines"], was["lines"] = (_in_words(one.get("lines") or ()) for one in (after, was))
         changes = tuple(
             Change(name, "books", was.get(name), after[name], cell.reason)
             for name in ("date", "due", "lines", "salesperson", "reference", "notes", "terms", "total")
@@ -445,6 +450,22 @@ class _Deciding:
                 rank=(3, f"{key}|{len(before)}"), edited_by=_editor(deal.known), edited_at=deal.known.stamp,
             )
         )  # fmt: skip
+
+
+def _in_words(lines: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Each line of a document in a few words: `3 × 105, Paper`."""
+    return [
+        ", ".join(
+            word
+            for word in (
+                f"{one['quantity']} × {one['price']}",
+                f"discount {one['discount']}" if one.get("discount") else "",
+                " ".join(str(one.get("name") or one.get("description") or "").split()),
+            )
+            if word
+        )
+        for one in lines
+    ]
 
 
 def _plainly(value: Any) -> str:
@@ -509,6 +530,16 @@ class _Customers:
         fields = {"Accounts": "Account_Name", "Contacts": "Contact_Name"}
         held = [(module, raw.get(fields[module])) for module in self._modules]
         return [Ref("crm", module, str(one["id"])) for module, one in held if isinstance(one, dict) and one.get("id")]
+
+
+def _linked_products(work: EntityWork) -> dict[str, str]:
+    """CRM product → Books item of the links that this run's plan makes."""
+    plan = work.earlier["products"].plan if "products" in work.earlier else None
+    return {
+        one.target.id: one.source.id
+        for one in (plan.actions if plan else ())
+        if one.verb == "link" and one.side == "crm" and one.target is not None and one.source is not None
+    }
 
 
 def _left_out(modules: str) -> str:

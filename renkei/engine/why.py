@@ -17,7 +17,8 @@ SAMPLES = 5
 
 
 def story(ledger: Ledger, connection: str, ref: Ref) -> dict[str, Any]:
-    """The shape of design.md section 3, `renkei --json why REF`; oldest first."""
+    """The shape of design.md section 3, `renkei --json why REF`; oldest first. Of a deal also its `documents`, of a document that
+    was made for one its `deal`."""
     link = ledger.link_of(connection, ref)
     told = []
     for run, row in ledger.story(connection, ref):
@@ -28,12 +29,21 @@ def story(ledger: Ledger, connection: str, ref: Ref) -> dict[str, Any]:
                 "outcome": row.outcome, "reason": row.reason, "changes": plain(row.detail.get("changes", [])),
                 "candidates": plain(row.detail.get("candidates", [])),
                 **({"erased": dict(row.detail["erased"])} if "erased" in row.detail else {}),
+                **({"words": list(row.detail["words"])} if "words" in row.detail else {}),
             }
         )  # fmt: skip
     shown = None
     if link is not None:
         shown = {"crm": str(link.crm), "books": str(link.books), "since": time_text(link.since), "evidence": link.evidence}
-    return {"record": str(ref), "link": shown, "story": told}
+    return {"record": str(ref), "link": shown, **_of_a_deal(ledger, connection, ref), "story": told}
+
+
+def _of_a_deal(ledger: Ledger, connection: str, ref: Ref) -> dict[str, Any]:
+    if (ref.side, ref.module) == ("crm", "Deals"):
+        made = [one for one in ledger.deal_documents(connection, [ref.id]) if one.document]
+        return {"documents": [{"record": f"books:{one.module}:{one.document}", "status": one.status} for one in made]}
+    made_for = ledger.deal_document_of(connection, ref.module, ref.id) if ref.side == "books" else None
+    return {} if made_for is None else {"deal": f"crm:Deals:{made_for.deal}"}
 
 
 def unseen(ledger: Ledger, spec: ConnectionSpec, ref: Ref) -> str:

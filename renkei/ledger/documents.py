@@ -104,6 +104,13 @@ class DealDocuments(Database):
         where = [deal_documents.c.connection == connection, self._among(deal_documents.c.deal, deals)]
         return [_deal_document(row) for row in self._read(select(deal_documents).where(*where).order_by(*key))]
 
+    def deal_document_of(self, connection: str, module: str, document: str) -> DealDocument | None:
+        """What is remembered of this document, if it was made for a deal."""
+        columns = deal_documents.c
+        where = [columns.connection == connection, columns.module == module, columns.document == document]
+        row = self._one(select(deal_documents).where(*where))
+        return None if row is None else _deal_document(row)
+
     def deals_due(self, connection: str, module: str, day: date) -> list[str]:
         """Deals of which a part waits for this day or an earlier one."""
         where = [

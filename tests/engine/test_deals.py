@@ -19,6 +19,7 @@ from renkei.core.values import Ref
 from renkei.engine.acts import Act
 from renkei.engine.life import disconnect, plan_withdrawal, resume
 from renkei.engine.sequence import Report
+from renkei.engine.why import story
 from renkei.engine.work import Request
 from renkei.sandbox.crm.fields import Field
 
@@ -232,6 +233,25 @@ async def test_lines_that_do_not_add_up_are_a_question_told_with_both_sums(compa
     assert words(company, mine) == ("created", "deal_won") and not company.ledger.open_holds("demo")
 
 
+async def test_the_story_of_a_deal_names_its_document_and_of_a_question_both_sums(company: Company) -> None:
+    account, _ = linked_pair(company, "Kita Ltd")
+    await in_effect(company, "invoices")
+    lines = [{"Description": "Paper", "Quantity": 3, "List_Price": 333}]
+    mine, odd = (
+        deal(company, account, WON, amount=999, Deal_Lines=lines),
+        deal(company, account, WON, amount=1000, Deal_Lines=lines),
+    )
+    await company.sync(full=False)
+    [made] = invoices(company)
+    told = story(company.ledger, "demo", Ref("crm", "Deals", mine))
+    assert told["documents"] == [{"record": f"books:invoices:{made['invoice_id']}", "status": "draft"}]
+    changes = {one["field"]: one["after"] for row in told["story"] for one in row["changes"]}
+    assert changes["lines"] == ["3 × 333, Paper"]
+    assert story(company.ledger, "demo", Ref("books", "invoices", made["invoice_id"]))["deal"] == f"crm:Deals:{mine}"
+    [held] = [row for row in story(company.ledger, "demo", Ref("crm", "Deals", odd))["story"] if row["outcome"] == "held"]
+    assert "999" in held["words"][0] and "1000" in held["words"][0] and "商談の金額" in held["words"][0]
+
+
 async def test_a_question_that_was_answered_with_skip_is_not_asked_again_until_the_figures_change(company: Company) -> None:
     account, _ = linked_pair(company, "Kita Ltd")
     await in_effect(company, "invoices")
@@ -322,6 +342,17 @@ async def test_in_a_closed_period_nothing_is_made_changed_or_voided(company: Com
     await company.sync(full=False)
     assert words(company, made) == words(company, new) == ("refused", "period_closed")
     assert [one["status"] for one in invoices(company)] == ["draft"]
+
+
+async def test_a_product_that_this_run_links_is_not_waited_for(company: Company) -> None:
+    account, _ = linked_pair(company, "Kita Ltd")
+    company.choose("products", duplicates="link")
+    await in_effect(company, "invoices")
+    product = company.seed_crm("Products", Product_Name="Paper", Product_Code="P-1", Unit_Price=1000, Product_Active=True)
+    item = company.seed_books("items", name="Paper", sku="P-1", rate=1000)
+    deal(company, account, WON, Deal_Lines=[{"Product_Name": {"id": product}, "Quantity": 1, "List_Price": 1000}])
+    await company.sync()
+    assert [one["line_items"][0]["item_id"] for one in invoices(company)] == [item]
 
 
 async def test_a_product_that_books_does_not_have_yet_is_waited_for(company: Company) -> None:
