@@ -304,7 +304,8 @@ class AnswerUnknown(RenkeiError):
 
 
 class LedgerUnavailable(RenkeiError):
-    """The ledger's database cannot be used: disk full, locked for too long, not reachable, not ours to write."""
+    """The ledger's database, or the folder of the files beside it, cannot be used: disk full, locked for too long, not
+    reachable, not ours to write."""
 
     written = "What was written is in the journal as far as it got."
 

@@ -39,6 +39,7 @@ from renkei.engine.work import (
     books_id,
     documents_read,
     fields_of,
+    in_data_folder,
     lists_of,
     mapping_for,
     mappings_of,
@@ -132,12 +133,13 @@ class Snapshot:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._beside.shutdown()
-        try:
-            if kind is None:
-                self._written()
-        finally:
-            if self._writer is not None:
-                self._writer.close()
+        with in_data_folder(self.path):
+            try:
+                if kind is None:
+                    self._written()
+            finally:
+                if self._writer is not None:
+                    self._writer.close()
 
     def add(self, ids: Sequence[str], stamps: Any, rows: Any) -> None:
         """Append rows, `stamps` as an Arrow array of times and `rows` as one of JSON, as one row group."""
@@ -145,12 +147,18 @@ class Snapshot:
         import pyarrow.parquet as pq
 
         table = pa.table({"id": pa.array(ids, pa.string()), "stamp": stamps, "row": rows})
-        self._written()
-        if self._writer is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pq.ParquetWriter(
-                self.path, table.schema, compression="zstd", compression_level=1, use_dictionary=False, write_statistics=["id"]
-            )  # no two rows are alike
+        with in_data_folder(self.path):
+            self._written()
+            if self._writer is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._writer = pq.ParquetWriter(
+                    self.path,
+                    table.schema,
+                    compression="zstd",
+                    compression_level=1,
+                    use_dictionary=False,
+                    write_statistics=["id"],
+                )  # fmt: skip - no two rows are alike
         self._writing = self._beside.submit(self._writer.write_table, table)
         self.rows += len(ids)
 

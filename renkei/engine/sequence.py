@@ -49,6 +49,7 @@ from renkei.engine.work import (
     World,
     document_kinds,
     entities_of,
+    in_data_folder,
     lists_of,
     plan_file,
     published_modules,
@@ -312,10 +313,11 @@ def _keep_plan(rooms: Rooms, report: Report, shown: Shown, known: Sequence[Mappi
     report.file = plan_file(rooms, mark)
     if rooms.spec.four_eyes and report.brakes:
         report.not_by = tuple(authors(rooms.ledger, name, mark))
-    report.file.parent.mkdir(parents=True, exist_ok=True)
     entities = {plan.entity: planned(plan, shown, known) for plan in report.plans}
     content = {**report.json(), "entities": entities}
-    report.file.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+    with in_data_folder(report.file):
+        report.file.parent.mkdir(parents=True, exist_ok=True)
+        report.file.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
     return entities
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from renkei.core.connection import ConnectionSpec, Edition, EntitySettings
 from renkei.core.deal_lines import DealsSpec, DocumentKind
+from renkei.core.errors import LedgerUnavailable
 from renkei.core.mapping import Lookups, MappingSpec, SummariesSpec
 from renkei.core.planning import Draft, EntityPlan, Known, ListRead
 from renkei.core.ports import Books, Clock, Crm, Judge, Ledger
@@ -222,6 +224,18 @@ def mappings_of(spec: ConnectionSpec, entity: str) -> tuple[str, ...]:
 def plan_file(rooms: Rooms, mark: str) -> Path:
     """Where a plan that waits is shown."""
     return rooms.data / "plans" / rooms.spec.name / f"{mark}.json"
+
+
+@contextmanager
+def in_data_folder(file: Path) -> Iterator[None]:
+    """Writing a file beside the ledger; LedgerUnavailable where the disk is full or the folder is not ours to write."""
+    try:
+        yield
+    except OSError as reason:
+        raise LedgerUnavailable(
+            f"The file {file} cannot be written: {reason}.",
+            fix="Make room on the disk of the data folder, or see who owns it (RENKEI_DATA), then run again.",
+        ) from reason
 
 
 def deal_kind(spec: ConnectionSpec) -> DocumentKind:

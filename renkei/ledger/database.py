@@ -233,8 +233,12 @@ class Database:
             self._depth = 0
 
     def _command(self, words: str) -> None:
-        with translated():
-            self._alive().exec_driver_sql(words)
+        try:
+            with translated():
+                self._alive().exec_driver_sql(words)
+        except BaseException:
+            self._let_go()
+            raise
 
     def _alive(self) -> Connection:
         """The connection; a new one where the database had ended the last one."""
@@ -258,9 +262,13 @@ class Database:
                 return result
         except BaseException:
             self._failed = True
-            if self._connection.invalidated and not self._depth:
-                self._connection.close()
+            self._let_go()
             raise
+
+    def _let_go(self) -> None:
+        """A connection that the database has ended is not used again; inside a transaction its end does that."""
+        if self._connection.invalidated and not self._depth:
+            self._connection.close()
 
     def _write(self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> None:
         """One statement for all rows; an empty list of rows does nothing."""

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from company import Company
 
+from renkei.core.errors import LedgerUnavailable
 from renkei.core.records import Page
 from renkei.engine.extract import Snapshot, _ahead, _Reading, _stamps, _stored, _take, stamp_of
 from renkei.engine.work import EntityWork
@@ -146,7 +147,8 @@ def test_a_raw_copy_that_the_disk_has_no_room_for_ends_the_read(
 ) -> None:
     disk = Disk(room)
     monkeypatch.setattr(pq.ParquetWriter, "write_table", lambda writer, table: disk.write(writer, table))
-    with pytest.raises(OSError, match="No space left"), Snapshot(company.settings.data / "rows.parquet") as snapshot:
+    says = r"rows.parquet cannot be written: .*No space left.*Make room on the disk of the data folder"
+    with pytest.raises(LedgerUnavailable, match=says), Snapshot(company.settings.data / "rows.parquet") as snapshot:
         for _ in range(3):
             keep(snapshot, b"{}")
 

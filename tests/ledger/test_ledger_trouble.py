@@ -69,6 +69,11 @@ def test_a_connection_that_the_server_ended_is_said_once_and_made_anew(
             postgres_server.command(end)
             ledger.begin_run(a_run("R3"))
     assert [run.id for run in ledger.runs()] == ["R1"]
+    postgres_server.command(end)
+    with pytest.raises(LedgerUnavailable):  # noticed by the words that begin a transaction
+        ledger.begin_run(a_run("R4", started=NOW + MINUTE))
+    ledger.begin_run(a_run("R4", started=NOW + MINUTE))
+    assert [run.id for run in ledger.runs()] == ["R4", "R1"]
     ledger.close()
     postgres_server.drop(database)
 
