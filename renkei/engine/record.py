@@ -208,15 +208,17 @@ async def _keep_details(
     results: Mapping[str, Result],
     final: Mapping[Ref, tuple[str, str]],
 ) -> None:
-    """What the answers showed of Books customers is their detail; where persons were written, it is read once more."""
-    done = [
-        one
-        for one in plan.actions
-        if one.module == "contact_persons" and results.get(one.key, Result("failed", "")).outcome == ""
-    ]
-    parents = {str(one.payload.get("contact_id")) for one in done if one.payload.get("contact_id")}
-    details = {row_id: row for row_id, row in work.written.items() if row_id not in parents}
-    for row_id in sorted(parents):
+    """What the answers showed of Books customers is their detail; where persons were written, or an answer did not come, it is
+    read once more: what such a write did may stand under the very stamp of the answer before."""
+    again = set()
+    for one in plan.actions:
+        outcome = results.get(one.key, Result("blocked", "")).outcome
+        if one.module == "contact_persons" and outcome in ("", "failed") and one.payload.get("contact_id"):
+            again.add(str(one.payload["contact_id"]))
+        elif one.side == "books" and one.module == "contacts" and outcome == "failed" and one.target is not None:
+            again.add(one.target.id)
+    details = {row_id: row for row_id, row in work.written.items() if row_id not in again}
+    for row_id in sorted(again):
         found = await rooms.books.get("contacts", row_id)
         if found is not None:
             details[row_id] = found

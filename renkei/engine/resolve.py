@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from renkei.core.deleting import QUESTIONS, is_settled, plan_deleted
 from renkei.core.errors import BudgetSpent
@@ -195,11 +196,18 @@ def _take_again(rooms: Rooms, world: World, work: EntityWork, mirrors: Sequence[
 
 
 def take_details(rooms: Rooms, world: World, details: list[tuple[str, Row]]) -> list[Ref]:
-    """Store details of Books customers and mirror their persons; returns the persons that are new, changed or gone."""
+    """Store details of Books customers and mirror their persons, all together: a detail that is there is not read again.
+    Returns the persons that are new, changed or gone."""
+    stamps = {row_id: stamp_of("books", detail) for row_id, detail in details}
+    with rooms.ledger.transaction():
+        rooms.ledger.put_details(
+            rooms.spec.name, "books", "contacts", [(row_id, stamps[row_id], detail) for row_id, detail in details]
+        )
+        return _take_persons(rooms, world, details, stamps) if "persons" in world.mappings else []
+
+
+def _take_persons(rooms: Rooms, world: World, details: list[tuple[str, Row]], stamps: Mapping[str, datetime | None]) -> list[Ref]:
     ledger, name, now = rooms.ledger, rooms.spec.name, rooms.clock.now()
-    ledger.put_details(name, "books", "contacts", [(row_id, stamp_of("books", detail), detail) for row_id, detail in details])
-    if "persons" not in world.mappings:
-        return []
     spec = world.mappings["persons"]
     rows: dict[str, Row] = {}
     parents: list[str] = []
@@ -211,7 +219,6 @@ def take_details(rooms: Rooms, world: World, details: list[tuple[str, Row]]) -> 
             rows[str(person["contact_person_id"])] = {**person, "contact_id": row_id}
     hashes = {person_id: row_digest([row["contact_id"], read_raw(row, spec, "books")]) for person_id, row in rows.items()}
     changed = ledger.changed(name, "books", "contact_persons", hashes)
-    stamps = {row_id: stamp_of("books", detail) for row_id, detail in details}
     keys = keys_by_row(rooms, world, "books", "contact_persons", [rows[person_id] for person_id in changed])
     ledger.put_mirrors(
         name, "books", "contact_persons",
