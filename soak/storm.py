@@ -662,6 +662,8 @@ def one(here: Storm, kill: Kill, report: Report, say: Callable[[str], None]) -> 
         report.lost += sum(problem.startswith("lost:") for problem in problems)
         report.doubled += sum(problem.startswith("doubled:") for problem in problems)
     say(f"{report.lives:5} {kill} {'FAILED' if problems else 'held'}")
+    for problem in problems:
+        say(f"      {problem}")
 
 
 def main(arguments: Sequence[str]) -> int:
