@@ -568,6 +568,7 @@ def _field(raw: Mapping[str, Any]) -> FieldMeta:
         values=tuple(str(choice.get("actual_value")) for choice in choices if choice.get("type", "used") == "used"),
         id=str(raw.get("id") or ""),
         label=str(raw.get("field_label") or raw.get("display_label") or ""),
+        rows_in=str(_mapping(raw.get("subform")).get("module") or ""),
     )
 
 

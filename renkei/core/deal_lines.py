@@ -115,12 +115,14 @@ class Reads:
     subforms  shown by the single read of a deal alone (crm-v8.md section 3.2)
     related   a related list of the deal, or ""
     products  fields to ask of that list
+    rows      (subform, field of its rows) that the mapping names
     """
 
     deal: tuple[str, ...]
     subforms: tuple[str, ...] = ()
     related: str = ""
     products: tuple[str, ...] = ()
+    rows: tuple[tuple[str, str], ...] = ()
 
 
 def reads(spec: DealsSpec, kind: DocumentKind) -> Reads:
@@ -131,7 +133,8 @@ def reads(spec: DealsSpec, kind: DocumentKind) -> Reads:
     if kind == "invoices" and spec.billing is not None:
         subforms.append(spec.billing.subform)
     products = tuple(sorted({_field(path) for _, path in lines.fields})) if lines.related else ()
-    return Reads(tuple(sorted(names)), tuple(subforms), lines.related, products)
+    rows = tuple((module, _field(path)) for module, pairs in _rows_of(spec, kind) if module in subforms for _, path in pairs)
+    return Reads(tuple(sorted(names)), tuple(subforms), lines.related, products, rows)
 
 
 def product_ids(spec: DealsSpec, rows: Sequence[Row]) -> list[str]:

@@ -95,6 +95,7 @@ class FieldMeta:
 
     values   of a pick list or drop-down, those that are offered
     label    as people see it
+    rows_in  of a subform, the module that holds its rows
     """
 
     api_name: str
@@ -106,6 +107,7 @@ class FieldMeta:
     values: tuple[str, ...] = ()
     id: str = ""
     label: str = ""
+    rows_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)

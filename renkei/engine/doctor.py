@@ -436,7 +436,8 @@ async def _of_deals(patient: Patient, absent: list[str], optional: list[str]) ->
     there = {"Deals": {name: one.data_type for name, one in deals.items()}}
     for module in deal_lines.modules(spec, kind):
         if module not in there and (module == deal_lines.PRODUCTS or there["Deals"].get(module) == "subform"):
-            there[module] = {name: one.data_type for name, one in (await patient.fields("crm", module)).items()}
+            rows = deals[module].rows_in or module if module in deals else module
+            there[module] = {name: one.data_type for name, one in (await patient.fields("crm", rows)).items()}
     unfit = deal_lines.passed_over(patient.deals, there["Deals"])
     for module, name, why in deal_lines.lacking(spec, kind, there):
         if name in there[module]:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from renkei.core.deal_lines import fitting, reads
+from renkei.core.deal_lines import PRODUCTS, fitting, modules, reads
 from renkei.core.errors import FieldMissing, WrongOrganization
 from renkei.core.mapping import FieldSpec, Lookups, MappingSpec
 from renkei.core.records import Currency, Organization, User
@@ -79,8 +79,8 @@ def _modules(rooms: Rooms) -> dict[str, Any]:
     specs = [rooms.mappings[name] for entity in SYNCED for name in mappings_of(rooms.spec, entity)]
     crm = {spec.crm_module for spec in specs}
     crm |= {published_modules(rooms)[one] for one in published_of(rooms.spec)}
-    deals = rooms.spec.deals != "none"
-    crm |= {"Deals"} if deals else set()
+    deals = modules(rooms.deals, deal_kind(rooms.spec)) if rooms.spec.deals != "none" and rooms.deals else []
+    crm |= {one for one in deals if one in ("Deals", PRODUCTS)}
     books = {spec.books_module for spec in specs} & {"contacts", "items"}
     return {
         "edition": rooms.spec.edition, "organization": rooms.spec.organization, "crm": sorted(crm), "books": sorted(books),
@@ -93,12 +93,25 @@ async def _ask(rooms: Rooms, wanted: Mapping[str, Any]) -> dict[str, Any]:
         "asked": dict(wanted),
         "crm": asdict(await rooms.crm.organization()),
         "books": asdict(await rooms.books.organization()),
-        "crm_fields": {one: sorted(item.api_name for item in await rooms.crm.fields(one)) for one in wanted["crm"]},
+        "crm_fields": await _crm_fields(rooms, wanted),
         "books_fields": {one: sorted(item.api_name for item in await rooms.books.fields(one)) for one in wanted["books"]},
         "owners": {user.id: user.email for user in await rooms.crm.users()},
         "currencies": [asdict(one) for one in await rooms.books.currencies()],
         "deals": await _ask_of_deals(rooms) if wanted["deals"] else None,
     }
+
+
+async def _crm_fields(rooms: Rooms, wanted: Mapping[str, Any]) -> dict[str, list[str]]:
+    """API names of the fields of each module, and of the rows of the deals' subforms that there are."""
+    found, subforms = dict[str, list[str]](), dict[str, str]()
+    for module in wanted["crm"]:
+        fields = await rooms.crm.fields(module)
+        found[module] = sorted(one.api_name for one in fields)
+        subforms |= {one.api_name: one.rows_in for one in fields if module == "Deals" and one.rows_in}
+    for name in wanted["deals"]:
+        if name in subforms:
+            found[name] = sorted(one.api_name for one in await rooms.crm.fields(subforms[name]))
+    return found
 
 
 async def _ask_of_deals(rooms: Rooms) -> dict[str, Any]:
@@ -121,8 +134,11 @@ def _deals_world(rooms: Rooms, seen: Mapping[str, Any]) -> DealsWorld | None:
     wanted = reads(spec, deal_kind(rooms.spec))
     fields = {*OF_A_DEAL, *wanted.deal}
     absent = {"Pipeline"} - there  # of a CRM with one pipeline
-    for field in sorted({*fields, *wanted.subforms} - there - absent):
-        raise FieldMissing("crm", "Deals", field, fix=f"Create it there, or take it out of {spec.file}.")
+    named = [("Deals", one) for one in sorted({*fields, *wanted.subforms} - absent)]
+    named += [*wanted.rows, *((PRODUCTS, one) for one in wanted.products)]
+    for module, field in named:
+        if field not in seen["crm_fields"].get(module, (field,)):
+            raise FieldMissing("crm", module, field, fix=f"Create it there, or take it out of {spec.file}.")
     return DealsWorld(
         spec, tuple(sorted(fields - absent)), {(pipeline, stage): word for pipeline, stage, word in told["stages"]},
         told["taxes"], {one["code"]: Currency(**one) for one in seen["currencies"]},

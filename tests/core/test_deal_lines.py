@@ -570,7 +570,10 @@ def test_parts_never_exceed_the_deal_and_all_of_it_is_billed_in_the_end(
 
 
 def test_what_has_to_be_read_follows_from_the_mapping() -> None:
-    assert reads(SPEC, "invoices") == Reads(("Amount", "Currency", "Deal_Name", "Owner"), ("Deal_Lines",))
+    rows = ("Product_Name", "Description", "Quantity", "List_Price", "Discount", "Line_Tax")
+    assert reads(SPEC, "invoices") == Reads(
+        ("Amount", "Currency", "Deal_Name", "Owner"), ("Deal_Lines",), rows=tuple(("Deal_Lines", one) for one in rows)
+    )
     related = dataclasses.replace(SPEC, lines=LinesSpec(related="Products", fields=(("price", "Unit_Price"),)))
     assert reads(related, "estimates") == Reads(("Amount", "Currency", "Deal_Name", "Owner"), (), "Products", ("Unit_Price",))
     assert product_ids(SPEC, [line(), line("2"), line(""), line()]) == ["1", "2"]

@@ -14,6 +14,7 @@ from test_document_rows import invoice, linked_pair
 
 from renkei.core.connection import Brakes
 from renkei.core.deal_lines import BillingSpec
+from renkei.core.errors import FieldMissing
 from renkei.core.planning import books_key_of
 from renkei.core.values import Ref
 from renkei.engine.acts import Act
@@ -553,3 +554,17 @@ async def test_a_lost_answer_makes_no_second_invoice(company: Company, fault: st
     [kept] = company.ledger.deal_documents("demo", [mine])
     assert kept.document == invoices(company)[0]["invoice_id"] and kept.status == "draft"
     assert not company.ledger.open_intents("demo")
+
+
+@pytest.mark.parametrize(("name", "path"), [("quantity", "Qty"), ("tax", "Tax_Class")])
+async def test_a_field_of_the_lines_that_is_not_there_stops_the_deals_before_anything_is_written(
+    company: Company, name: str, path: str
+) -> None:
+    company.seed_crm("Accounts", Account_Name="Kita")
+    setting(company, "invoices")
+    shipped = company.project.deals[""]
+    lines = dataclasses.replace(shipped.lines, fields=tuple({**dict(shipped.lines.fields), name: path}.items()))
+    company.project = dataclasses.replace(company.project, deals={"": dataclasses.replace(shipped, lines=lines)})
+    with pytest.raises(FieldMissing, match=rf"Deal_Lines.*{path}"):
+        await company.sync()
+    assert not company.books("contacts")
