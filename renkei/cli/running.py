@@ -64,7 +64,9 @@ def _entities(chosen: list[str] | None) -> tuple[str, ...]:
 
 
 def plan(
-    entities: Annotated[list[str] | None, typer.Argument(help="customers, products, documents, summaries; or: show FILE")] = None,
+    entities: Annotated[
+        list[str] | None, typer.Argument(help="customers, products, deals, documents, summaries; or: show FILE")
+    ] = None,
     full: Annotated[bool, typer.Option(help="Compare every record.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the plan there too.")] = None,
     show_personal: ShowPersonal = False,
@@ -129,7 +131,7 @@ def apply(
 
 
 def sync(
-    entities: Annotated[list[str] | None, typer.Argument(help="customers, products, documents, summaries")] = None,
+    entities: Annotated[list[str] | None, typer.Argument(help="customers, products, deals, documents, summaries")] = None,
     full: Annotated[bool, typer.Option(help="Compare every record, as the nightly run does.")] = False,
     only: Annotated[list[str] | None, typer.Option(help="Only this record, its partner and what is published of it.")] = None,
     environment: Environment = None,
