@@ -602,7 +602,9 @@ async def built_in(patient: Patient) -> Finding:
     if not pairs and not unread:
         return ok("no pair of it is known")
     left = f", {unread} are not read yet" if unread else ""
-    return ok(f"{pairs} linked pairs of it{left}. What it keeps is not written until native: off")
+    both = patient.spec.deals
+    makes = "" if both == "none" else f". Switch off its own {both} for deals, or one deal may get a document from each"
+    return ok(f"{pairs} linked pairs of it{left}. What it keeps is not written until native: off{makes}")
 
 
 async def prefect(patient: Patient) -> Finding:

@@ -448,6 +448,8 @@ async def test_pairs_of_the_built_in_integration_are_told(company: Company) -> N
     company.seed_books("contacts", contact_name="Minami", company_name="Minami", zcrm_account_id=account)
     await company.sync()
     assert "1 linked pairs of it. What it keeps" in (await looked_at(company))["built-in integration"].said
+    company.spec = dataclasses.replace(company.spec, deals="invoices")
+    assert "Switch off its own invoices for deals" in (await looked_at(company))["built-in integration"].said
     company.spec = dataclasses.replace(company.spec, native="off")
     assert "native: off" in (await looked_at(company))["built-in integration"].said
 
