@@ -438,6 +438,7 @@ def test_a_deal_without_a_plan_and_an_estimate_have_one_document() -> None:
     [
         ([stage("a", "2026-11-25", 60), stage("b", "2026-12-01", 60)], {}),
         ([stage("b", "2026-11-25", 60)], {"a": Billed(Decimal(189), False)}),  # its row is gone
+        ([stage("b", "2026-11-25", 60)], {"a": Billed(Decimal(189), True)}),  # it is gone, and the invoice still a draft
         ([stage("a", "2026-11-25", 40), stage("b", "2026-11-25", 60)], {"a": Billed(Decimal(189), False)}),
         ([stage("a", "2026-11-25", 50)], {"": Billed(Decimal(315), False)}),  # invoiced at once, before there was a plan
         ([], {"a": Billed(Decimal(100), True)}),  # the plan was taken back
@@ -456,6 +457,11 @@ def test_a_draft_of_ours_follows_a_changed_plan_and_what_has_gone_out_counts_as_
     assert nets(parts(plan, line(), billed={"a": Billed(Decimal(189), True)})) == [126, 189]
     less = parts(plan, line(), billed={"a": Billed(Decimal(100), False)})
     assert nets(less)[1] == 189 and less[0].given.stop is None
+
+
+def test_one_yen_above_the_deal_is_above_it() -> None:
+    found = parts([stage("a", "2026-11-25", 158), stage("b", "2026-12-01", 158)], line(), spec=BY_AMOUNT)
+    assert {one.given.stop.reason for one in found if one.given.stop} == {"billing_exceeds"}
 
 
 def test_a_plan_by_amounts_may_leave_something_for_later() -> None:
