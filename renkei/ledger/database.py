@@ -7,6 +7,7 @@ one event loop; a transaction must not be held across an `await`, or another tas
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -185,6 +186,8 @@ class Database:
         self._failed = False
         with translated():
             self._connection: Connection = engine.connect()
+        self._path = os.path.abspath(engine.url.database or "")
+        self._file = self._inode()
 
     @property
     def is_sqlite(self) -> bool:
@@ -222,6 +225,7 @@ class Database:
         self._command("BEGIN IMMEDIATE" if self._is_sqlite else "BEGIN")
         self._depth, self._failed = 1, False
         try:
+            self._is_still_there()
             yield
             if self._failed:
                 raise Bug("A statement of this transaction failed and the caller went on.")
@@ -244,7 +248,25 @@ class Database:
         """The connection; a new one where the database had ended the last one."""
         if self._connection.closed:
             self._connection = self._engine.connect()
+            self._file = self._inode()
         return self._connection
+
+    def _inode(self) -> int | None:
+        """The file that SQLite's connection writes to; None on a server, in memory, or where there is none."""
+        if not self._is_sqlite or self.in_memory:
+            return None
+        try:
+            return os.stat(self._path).st_ino
+        except FileNotFoundError:
+            return None
+
+    def _is_still_there(self) -> None:
+        """What is written to a file that was deleted or replaced under us is lost without a word from SQLite."""
+        if self._inode() != self._file:
+            raise LedgerUnavailable(
+                f"The ledger's file {self._path} was deleted or replaced while it was in use.",
+                fix="Put it back, or restore a backup, then run again: what was written outside is found by our keys.",
+            )
 
     def _roll_back(self) -> None:
         """End the transaction; where that fails (a full disk, a lost connection) the database has ended it by itself."""

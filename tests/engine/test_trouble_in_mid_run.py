@@ -97,6 +97,18 @@ async def test_the_database_ends_the_connection_while_the_run_writes(company: Co
     await recovers(company)
 
 
+async def test_the_ledger_s_file_is_deleted_while_the_run_writes(company: Company) -> None:
+    file = Path(company.settings.ledger_url.removeprefix("sqlite:///"))
+    company.between = file.unlink
+    with pytest.raises(LedgerUnavailable, match=r"renkei.db was deleted or replaced while it was in use.*found by our keys"):
+        await company.sync()
+    assert not any(row.get("renkei_books_id") for row in company.crm().values())
+    company.between = lambda: None
+    company.ledger.close()
+    company.ledger = open_ledger_of(company.settings)
+    await recovers(company)
+
+
 # -------------------------------------------------------------------------------------------------- two runs at once
 
 
