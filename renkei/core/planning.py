@@ -180,12 +180,22 @@ def plan_linked(
     parent: Ref | None = None,
     kept: bool = False,
     copy: Ref | None = None,
+    asleep: bool = False,
+    needs: Sequence[str] = (),
 ) -> None:
-    """One linked pair, both records of which are there. `parent`: the Books contact of a person, for its calls. `kept`: by the
-    built-in integration. `copy`: another person there who says what this one says, who is the copy where one is to be kept."""
+    """One linked pair, both records of which are there.
+
+    parent   the Books contact of a person, for its calls
+    kept     by the built-in integration
+    copy     another person there who says what this one says, who is the copy where one is to be kept
+    asleep   renkei made the Books record inactive while its partner was gone or out of scope
+    needs    actions that its write waits for
+    """
     crm, books = pair.crm, pair.books
     if pair.link.dead is not None:  # the dead side is back from the recycle bin
         draft.links.append(replace(pair.link, dead=None))
+        draft.unaside += [crm.ref, books.ref]
+        say_both(draft, crm, books, "linked", "returned")
     blocked = crm.blocked or books.blocked
     if blocked:
         say_both(draft, crm, books, "blocked", blocked)
@@ -207,9 +217,12 @@ def plan_linked(
         books.stamp if books.stamp != pair.books_stamp else None,
     )
     steps = resolve_pair(spec, crm.values, books.values, pair.crm_base, pair.books_base, policy, field_same, edited_at)
+    wanted = all(crm.values.get(item.name) is not False for item in spec.fields if item.special == "active")
+    wake = asleep and wanted and not kept
     _carry_out_steps(
-        draft, spec, crm, books, steps, rules, link_id=pair.link.id, evidence="", parent=parent, kept=kept, copy=copy
-    )
+        draft, spec, crm, books, steps, rules, link_id=pair.link.id, evidence="", parent=parent, kept=kept, copy=copy, wake=wake,
+        before=needs,
+    )  # fmt: skip
 
 
 def plan_duplicate(
@@ -405,6 +418,21 @@ def _is_distinct_form(spec: MappingSpec, name: str, crm: Known, books: Known) ->
     return told in (distinct_label(given, crm.ref)[-100:], f"{given}-{crm.ref.id[-6:]}")
 
 
+def free_key(draft: Draft, spec: MappingSpec, books: Known, rules: PlanRules) -> str:
+    """Take our key from a Books record whose link went to another one, which is to hold it; "" where it holds none."""
+    if not _books_key(books.raw, rules.books_key):
+        return ""
+    payload: Row = {}
+    _add_custom_field(payload, rules.books_key, "")
+    return draft.act(
+        Action(
+            key=f"{draft.entity}|free|books|{spec.books_module}|{books.ref}", entity=draft.entity, mapping=spec.name,
+            verb="update", side="books", module=spec.books_module, target=books.ref, source=None, payload=payload,
+            changes=(), reason="link_moved", stamp=books.stamp, calls=1.0, rank=(0, books.ref.id),
+        )
+    )  # fmt: skip
+
+
 def make_hold(
     connection: str,
     entity: str,
@@ -443,12 +471,17 @@ def _carry_out_steps(
     parent: Ref | None,
     kept: bool,
     copy: Ref | None = None,
+    wake: bool = False,
+    before: Sequence[str] = (),
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Turn the field steps of one pair into at most one write a side, holds, an agreement and both rows' words.
 
     kept   the built-in integration keeps the pair: what agrees is noted, nothing is written but our key, nobody is asked
+    wake   the Books record is made active again
     """
+    if wake:
+        steps = [step for step in steps if step.spec.special != "active"]
     waiting = [step for step in steps if kept and step.cell.effect not in ("adopt", "leave")]
     by_effect: dict[str, list[FieldStep]] = {}
     for step in steps:
@@ -461,17 +494,18 @@ def _carry_out_steps(
         draft.asides.append((copy, "conflicts_clone", ""))
     elif by_effect.get("copy"):
         actions.append(_copy_books_version(draft, spec, books, link_id, rules, parent))
-    first = tuple(actions)
+    first = (*before, *actions)
     actions += _link_or_write_crm(draft, spec, crm, books, to_crm, rules, link_id, evidence)
-    if to_books:  # after the copy, and after the link where this plan makes it; another field's write may fail by itself
+    if to_books or wake:  # after the copy, and after the link where this plan makes it; another field's write may fail by itself
         needs = tuple(actions) if evidence else first
-        actions.append(_write_books(draft, spec, crm, books, to_books, rules, link_id, parent, needs))
+        actions.append(_write_books(draft, spec, crm, books, to_books, rules, link_id, parent, needs, wake=wake))
     # what a new link leaves as it is on both sides stands until one of them is edited
     open_effects = (
         ("hold", "write_books", "write_crm", "copy") if evidence else ("hold", "leave", "write_books", "write_crm", "copy")
     )
     unsettled = {step.spec.name for effect in open_effects for step in by_effect.get(effect, [])}
     unsettled |= {step.spec.name for step in waiting}
+    unsettled |= {item.name for item in spec.fields if wake and item.special == "active"}
     agreed = tuple(sorted(item.name for item in spec.fields if item.name not in unsettled))
     draft.agreements[link_id] = Agreement(
         link_id, draft.entity, spec.name, crm.ref, books.ref, project(crm.raw, spec, "crm"), project(books.raw, spec, "books"),
@@ -488,7 +522,9 @@ def _carry_out_steps(
         said["left"] = [_shown(step) for step in left]
     if waiting:
         said["kept"] = [_shown(step) for step in waiting]
-    if to_books or to_crm:
+    if wake:
+        say_both(draft, crm, books, "updated", "returned", said, actions)
+    elif to_books or to_crm:
         say_both(draft, crm, books, "updated", (to_books or to_crm)[0].cell.reason, said, actions)
     elif evidence:
         say_both(draft, crm, books, "linked", evidence, said, actions)
@@ -549,12 +585,19 @@ def _write_books(
     link_id: str,
     parent: Ref | None,
     needs: tuple[str, ...],
+    *,
+    wake: bool = False,
 ) -> str:
     values = {step.spec.name: step.after for step in steps}
     payload = dict(write_fields(spec, "books", values, books.raw, rules.lookups))
     for step in steps:
         if step.spec.special == "active":
             payload[ACTIVE] = bool(step.after)
+    changes = [Change(step.spec.name, "books", step.before, step.after, step.cell.reason) for step in steps]
+    if wake:
+        payload[ACTIVE] = True
+        name = next((item.name for item in spec.fields if item.special == "active"), "active")
+        changes.append(Change(name, "books", False, True, "returned"))
     if spec.books_module in KEYED_BOOKS_MODULES and str(_books_key(books.raw, rules.books_key) or "") != str(crm.ref):
         _add_custom_field(payload, rules.books_key, str(crm.ref))
     if spec.books_module == "contacts":
@@ -567,8 +610,7 @@ def _write_books(
         Action(
             key=f"{draft.entity}|update|books|{spec.books_module}|{books.ref}", entity=draft.entity, mapping=spec.name,
             verb="update", side="books", module=spec.books_module, target=books.ref, source=crm.ref, payload=payload,
-            changes=tuple(Change(step.spec.name, "books", step.before, step.after, step.cell.reason) for step in steps),
-            reason=steps[0].cell.reason, needs=needs, stamp=books.stamp, calls=1.0,
+            changes=tuple(changes), reason=changes[0].reason, needs=needs, stamp=books.stamp, calls=1.0,
             rank=(1, _newest_first(books.stamp)), link=link_id,
             edited_by=_edited_by(crm), edited_at=crm.stamp,
         )

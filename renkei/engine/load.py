@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from renkei.core.changes import EARLIER
 from renkei.core.deleting import made_inactive
 from renkei.core.errors import AnswerUnknown, BudgetSpent, TryAgain
 from renkei.core.mapping import MappingSpec, take_person
@@ -33,11 +32,11 @@ from renkei.core.records import (
     Row,
 )
 from renkei.core.resolving import UNDONE
-from renkei.core.undoing import UNDO
-from renkei.core.values import Ref, Side, content_hash, other, time_text
+from renkei.core.values import Ref, Side, content_hash, time_text
 from renkei.engine.deals import written as written_of_deal
 from renkei.engine.extract import stamp_of
 from renkei.engine.recall import the_chosen
+from renkei.engine.removals import VERBS, ended_by, mark_removed
 from renkei.engine.work import LOCK_TTL, PUBLISHED, EntityWork, Request, Rooms, World
 
 CALL_OF = {"create": "create", "remove": "remove"}  # every other verb is an update
@@ -69,7 +68,7 @@ class Entries:
     bases: list[Base] = field(default_factory=list)
     asides: list[tuple[Ref, str, str]] = field(default_factory=list)
     deals: list[DealDocument] = field(default_factory=list)
-    gone: list[Ref] = field(default_factory=list)
+    gone: dict[str, list[Ref]] = field(default_factory=dict)  # reason → records that were removed
     evidence: list[OutcomeRow] = field(default_factory=list)
 
 
@@ -272,8 +271,8 @@ def _enter(loading: Loading, entries: Entries) -> None:
         ledger.put_bases(name, entries.bases)
         ledger.set_aside(name, entries.asides, loading.run, now)
         ledger.put_deal_documents(name, entries.deals, loading.run)
-        for ref in entries.gone:
-            ledger.mark_deleted(name, ref.side, ref.module, [ref.id], now)
+        for reason, refs in entries.gone.items():
+            mark_removed(ledger, name, refs, reason, now)
         ledger.append(name, loading.run, entries.evidence)
 
 
@@ -412,11 +411,12 @@ def _confirm(loading: Loading, entries: Entries, action: Action, intent: str, pa
         entries.deals.append(written_of_deal(action, answer, str(answer.id)))
     elif action.aside and written is not None:
         entries.asides.append((written, action.reason, ""))
-    elif action.verb in ("remove", "deactivate") and action.link:
-        if action.verb == "remove" and not is_kept:
-            _end_pair(loading, entries, action)
-        elif action.reason not in (EARLIER, UNDO):
-            _mark_dead(loading, entries, action)
+    elif action.verb in VERBS:
+        inactive = is_kept or action.verb == "deactivate"
+        ended = ended_by(loading.rooms.ledger, loading.rooms.spec.name, action, inactive=inactive)
+        entries.links += ended.links
+        entries.asides += ended.asides
+        entries.gone.setdefault(action.reason, []).extend(ended.gone)
     elif action.verb == "unlink":
         _unlinked(loading, entries, action)
     elif action.link:
@@ -424,51 +424,11 @@ def _confirm(loading: Loading, entries: Entries, action: Action, intent: str, pa
     # of an individual whose person alone was written, the answer shows that person, not the customer
     if action.side == "books" and written is not None and answer.record and "contact_persons" in answer.record:
         loading.work.written[written.id] = answer.record
-    if action.verb == "remove" and action.target is not None and not is_kept:
-        entries.gone.append(action.target)
-    elif action.entity in PUBLISHED and written is not None:
+    if action.entity in PUBLISHED and action.verb != "remove" and written is not None:
         loading.work.sent[written.id] = payload
     outcome = OUTCOME_OF.get(action.verb, "updated")
     said = reason or action.reason
     entries.evidence.append(_evidence(loading, action, outcome, said, payload, {"id": answer.id}, answer.id))
-
-
-def _end_pair(loading: Loading, entries: Entries, action: Action) -> None:
-    """A record that was removed takes its link with it; a customer in Books also the links of its persons."""
-    assert action.target is not None
-    ledger, name = loading.rooms.ledger, loading.rooms.spec.name
-    link = ledger.link_of(name, action.target)
-    if link is not None:
-        dead = action.side if action.reason in (EARLIER, UNDO) else other(action.side)
-        entries.links.append(replace(link, state="ended", dead=dead))
-    if action.reason == UNDO and action.source is not None:
-        entries.asides.append((action.source, UNDONE, ""))
-    persons = _persons_of(loading, action.target)
-    entries.links += [
-        replace(link, state="ended", dead="books") for link in ledger.links(name, "books", "contact_persons", persons).values()
-    ]
-    entries.gone += [Ref("books", "contact_persons", one) for one in persons]
-
-
-def _mark_dead(loading: Loading, entries: Entries, action: Action) -> None:
-    """A record that was made inactive keeps its link, whose other side is gone; so do a customer's persons whose contacts are."""
-    assert action.target is not None
-    ledger, name = loading.rooms.ledger, loading.rooms.spec.name
-    link = ledger.link_of(name, action.target)
-    if link is not None:
-        entries.links.append(replace(link, dead=other(action.side)))
-    links = ledger.links(name, "books", "contact_persons", _persons_of(loading, action.target))
-    contacts = ledger.mirrors(name, "crm", "Contacts", [one.crm.id for one in links.values()])
-    gone = {mirror.ref for mirror in contacts.values() if mirror.deleted_at is not None}
-    entries.links += [replace(one, dead="crm") for one in links.values() if one.crm in gone]
-
-
-def _persons_of(loading: Loading, customer: Ref) -> list[str]:
-    """Ids of the persons of a customer in Books; of anything else, none."""
-    if customer.module != "contacts":
-        return []
-    found = loading.rooms.ledger.by_keys(loading.rooms.spec.name, "books", "contact_persons", [("parent", customer.id)])
-    return sorted({one for ids in found.values() for one in ids})
 
 
 def _unlinked(loading: Loading, entries: Entries, action: Action) -> None:

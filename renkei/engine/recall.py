@@ -7,6 +7,7 @@ other side that share a match key with one of them, however long unchanged. Noth
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from renkei.core.mapping import full_row, map_frame, values_of
 from renkei.core.planning import Known, books_key_of
@@ -28,6 +29,7 @@ async def recall(rooms: Rooms, request: Request, world: World, work: EntityWork,
             ids = [row_id for row_id in ids if row_id in chosen]
         load(rooms, world, work, [Ref(side, module, row_id) for row_id in ids], extracted=True)
     if work.entity in SYNCED:
+        _back_from_the_bin(rooms, world, work)
         load_partners(rooms, world, work)
         strays = [ref for ref in work.known if ref not in work.linked]
         load(rooms, world, work, rooms.ledger.aside_with(name, strays), extracted=True)  # skipped for one that changed
@@ -111,6 +113,23 @@ def raw_label(mirror: Mirror) -> str:
             first = mirror.row.get(FIRST_NAMES.get(key, ""))
             return f"{value} {first}" if isinstance(first, str) and first else value
     return mirror.ref.id
+
+
+def _back_from_the_bin(rooms: Rooms, world: World, work: EntityWork) -> None:
+    """CRM records whose link ended because they were deleted, and which are there again with their partner: they know each other
+    as before. The planner makes the link live."""
+    by_module: dict[str, list[str]] = {}
+    for ref, known in work.known.items():
+        if ref.side == "crm" and not known.deleted and ref not in work.linked and work.mirrors[ref].reason == "unlink":
+            by_module.setdefault(ref.module, []).append(ref.id)
+    for module, ids in sorted(by_module.items()):
+        ended = rooms.ledger.links_ended(rooms.spec.name, "crm", module, ids)
+        load(rooms, world, work, [link.books for link in ended.values()], extracted=False)
+        for row_id, link in sorted(ended.items()):
+            partner = work.known.get(link.books)
+            if partner is not None and not partner.deleted and link.books not in work.linked:
+                work.links[link.id] = replace(link, state="live")
+                work.linked[Ref("crm", module, row_id)] = work.linked[link.books] = work.links[link.id]
 
 
 def load_partners(rooms: Rooms, world: World, work: EntityWork) -> None:

@@ -2,7 +2,7 @@
 
 Its open intents are given up as such and its rows are still open: the keys that it wrote on both sides make this run find
 what arrived, and nothing is sent again blindly (docs/decisions/0005-recovery-by-keys.md). What a
-person asked for is looked for, or asked about (engine/doubt.py).
+person asked for is looked for, or asked about (engine/doubt.py); a removal is settled by reading (engine/removals.py).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from datetime import datetime
 
 from renkei.core.records import Intent, OutcomeRow
 from renkei.engine.doubt import settle_people
+from renkei.engine.removals import settle_removals
 from renkei.engine.work import Request, Rooms
 
 
@@ -20,6 +21,7 @@ async def recover(rooms: Rooms, request: Request, run: str) -> None:
     alive = {run, *ledger.claimed(name, now, run).values()}
     left = [one for one in ledger.open_intents(name) if one.run not in alive]
     intents = await settle_people(rooms, left, run, request.actor)
+    intents = await settle_removals(rooms, intents, run, request.actor)
     with ledger.transaction():
         told = [_perhaps(one, request, now) for one in intents if one.state != "unknown"]  # of those their own run has told
         ledger.append(name, run, told)

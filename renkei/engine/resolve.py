@@ -21,6 +21,7 @@ from renkei.core.planning import (
     PlanRules,
     base_values,
     candidate,
+    free_key,
     freeze,
     make_hold,
     plan_ambiguous,
@@ -38,8 +39,10 @@ from renkei.engine.deals import resolve_deals
 from renkei.engine.document_rows import resolve_documents
 from renkei.engine.extract import keys_by_row, mark_gone, stamp_of
 from renkei.engine.match import Meetings, decisions_of, match
+from renkei.engine.merges import follow_merges, left_persons
 from renkei.engine.recall import load, load_partners, take_mirrors
 from renkei.engine.receivables import resolve_summaries
+from renkei.engine.removals import made_inactive_by_us
 from renkei.engine.validate import validate_canonical
 from renkei.engine.work import EntityWork, Request, Rooms, World, account_of, is_business
 
@@ -61,6 +64,7 @@ async def resolve(rooms: Rooms, request: Request, world: World, work: EntityWork
     work.persons = world.mappings.get("persons") if work.entity == "customers" else None
     names = [name for name in world.mappings if world.mappings[name].entity == work.entity and name != "persons"]
     validate_canonical(rooms, world, work, list(work.known))
+    await follow_merges(rooms, world, work, run)
     await fetch_details(rooms, world, work, native.unread(work))
     for name in names:
         work.meetings[name] = match(rooms, world, work, name)
@@ -307,6 +311,9 @@ def _plan_link(
             if known not in bad:
                 draft.say(known, "blocked", "partner_quarantined")
         return
+    survivor = work.merged_both.get(link.id)
+    if survivor is not None and not _stands_merged(rooms, work, draft, link, survivor, rules):
+        return
     if (moved or link.mapping != spec.name) and not crm.deleted and not books.deleted:
         if not _keeps_customer(rooms, draft, link, crm, books, rules):
             return
@@ -317,13 +324,66 @@ def _plan_link(
     keeps = by_native if parent is not None else kept(books.raw, crm.ref, rooms.spec.native)
     pair = _pair_of(work, spec, rules, link, crm, books)
     if not crm.deleted and not books.deleted:
-        plan_linked(draft, spec, pair, rules, parent=parent, kept=keeps, copy=copy)
+        asleep = made_inactive_by_us(rooms.ledger, rooms.spec.name, books)
+        freed = _moved_here(work, draft, spec, pair, rules) if link.id in work.moved else ""
+        needs = (freed,) if freed else ()
+        plan_linked(draft, spec, pair, rules, parent=parent, kept=keeps, copy=copy, asleep=asleep, needs=needs)
         return
     persons: list[tuple[Ref, Row]] = []
     if spec.name == "accounts" and books.deleted and not is_settled(pair):
         persons = _travelling_persons(work, crm, rules, work.persons, again=True)
     its = customer or _Customer()
     plan_deleted(draft, spec, pair, rules, kept=keeps, place=its.place, needs=its.needs, persons=persons, customer=its.ending)
+
+
+def _moved_here(work: EntityWork, draft: Draft, spec: MappingSpec, pair: LinkedPair, rules: PlanRules) -> str:
+    """The link follows a merge to one of these two. Returns the action that frees our key from a Books record that it left."""
+    lost = work.known[work.moved[pair.link.id]]
+    survivor = pair.crm if lost.ref.side == "crm" else pair.books
+    draft.links.append(pair.link)
+    draft.unaside.append(survivor.ref)
+    say_both(draft, pair.crm, pair.books, "linked", "link_moved", {"from": str(lost.ref)})
+    freed = "" if lost.deleted else free_key(draft, spec, lost, rules)
+    if not lost.deleted:
+        draft.asides.append((lost.ref, "merged", ""))
+    draft.say(lost, "removed", "link_moved", actions=(freed,) if freed else (), detail={"to": str(survivor.ref)})
+    return freed
+
+
+def _stands_merged(rooms: Rooms, work: EntityWork, draft: Draft, link: Link, survivor: Ref, rules: PlanRules) -> bool:
+    """A record of this pair was merged into one that has a partner of its own. Whether its link goes on as it is: a person
+    said `keep`, and in the CRM the deletion is dealt with. Else ask; or, as decided, end the link."""
+    lost = link.crm if survivor.side == "crm" else link.books
+    left = link.books if survivor.side == "crm" else link.crm
+    decided = rules.decisions.get((str(lost), "merged_both_linked", ""))
+    asides = rooms.ledger.asides(rooms.spec.name, lost.side, lost.module, [lost.id])
+    both = [work.known[link.crm], work.known[link.books]]
+    if decided is not None:
+        draft.carried_out.add(decided[1])
+        if decided[0] == "unlink":
+            draft.links.append(replace(link, state="ended", dead=lost.side if work.known[lost].deleted else None))
+            draft.asides += [(ref, "unlinked", "") for ref in (link.crm, link.books) if not work.known[ref].deleted]
+            for known in both:
+                draft.say(known, "removed", "unlink", detail={"merged": str(survivor)})
+            return False
+        draft.asides.append((lost, "merged_kept", str(survivor)))
+        if not work.known[lost].deleted:
+            return True
+        draft.links.append(replace(link, dead=lost.side))
+        draft.say(work.known[lost], "skipped", "deleted", detail={"merged": str(survivor)})
+        draft.say(work.known[left], "skipped", "partner_deleted", detail={"merged": str(survivor)})
+        return False
+    if asides.get(lost.id) == ("merged_kept", str(survivor)):
+        return True
+    found = [candidate(work.known[survivor], {}), candidate(work.known[left], {})]
+    hold = make_hold(
+        rules.connection, draft.entity, "merged_both_linked", work.known[lost], None, found, ("keep", "unlink"),
+        {"survivor": str(survivor)},
+    )  # fmt: skip
+    draft.holds[hold.id] = hold
+    for known in both:
+        draft.say(known, "held", "merged_both_linked", detail={"hold": hold.id, "merged": str(survivor)})
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -577,9 +637,16 @@ def _plan_persons(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
     outside = _out_of_view(rooms, world, work, accounts)
     by_native = _kept_customers(rooms, world, work, accounts)
     travelling = {ref for action in draft.actions.values() for ref in action.carries}
-    for link in sorted({link.id: link for link in work.linked.values()}.values(), key=lambda one: one.id):
+    links = sorted({link.id: link for link in work.linked.values()}.values(), key=lambda one: one.id)
+    left = left_persons(rooms, work, links)
+    for link in links:
         crm, books = work.known.get(link.crm), work.known.get(link.books)
         if crm is None or books is None or work.mapping_of.get(link.crm) != "persons":
+            continue
+        if link.id in left and not crm.deleted:  # their customer was merged into another one, whose persons they meet next
+            draft.links.append(replace(link, state="ended"))
+            draft.asides.append((books.ref, "merged", ""))
+            say_both(draft, crm, books, "removed", "link_moved")
             continue
         parent = Ref("books", "contacts", str(books.raw.get("contact_id") or ""))
         account = account_of(crm.raw)
@@ -692,11 +759,13 @@ def _parents(rooms: Rooms, work: EntityWork, draft: Draft) -> dict[str, tuple[st
     found: dict[str, tuple[str, str]] = {}
     now = {link.id: link for link in draft.links}  # a side found dead, or back, in this run
     for account, link in rooms.ledger.links(rooms.spec.name, "crm", "Accounts", wanted).items():
-        if _lives(now.get(link.id, link)):
+        link = now.get(link.id, link)
+        if _lives(link) and link.crm.id == account:
             found[account] = (link.books.id, "")
     customers = {str(known.raw.get("contact_id")) for ref, known in work.known.items() if ref.module == "contact_persons"}
-    for customer, link in rooms.ledger.links(rooms.spec.name, "books", "contacts", customers).items():
-        if link.crm.module == "Accounts" and _lives(now.get(link.id, link)):
+    for customer, stored in rooms.ledger.links(rooms.spec.name, "books", "contacts", customers).items():
+        link = now.get(stored.id, stored)  # which may follow a merge in this run
+        if link.crm.module == "Accounts" and link.books.id == customer and _lives(link):
             found[link.crm.id] = (customer, "")
     for action in draft.actions.values():
         if action.verb == "link" and action.module == "Accounts" and action.target and action.source:

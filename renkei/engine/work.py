@@ -128,6 +128,8 @@ class EntityWork:
     quarantine: dict[Ref, list[QuarantineRow]] = field(default_factory=dict)
     meetings: dict[str, Any] = field(default_factory=dict)  # mapping name → match.Meetings
     asides: dict[Ref, tuple[str, str]] = field(default_factory=dict)
+    moved: dict[str, Ref] = field(default_factory=dict)  # link that follows a merge → the record that it stood on before
+    merged_both: dict[str, Ref] = field(default_factory=dict)  # link whose record was merged → the survivor, which has a link
     persons: MappingSpec | None = None
     by_account: dict[str, list[Known]] = field(default_factory=dict)
     draft: Draft | None = None

@@ -45,6 +45,16 @@ class Links(Database):
         """The live link of a record."""
         return self.links(connection, ref.side, ref.module, [ref.id]).get(ref.id)
 
+    def links_ended(self, connection: str, side: Side, module: str, ids: Iterable[str]) -> dict[str, Link]:
+        """By the record's id: links that ended because it was deleted; the one that was made last, where there are several."""
+        column, of_module = (links.c.crm_id, links.c.crm_module) if side == "crm" else (links.c.books_id, links.c.books_module)
+        statement = select(links).where(
+            links.c.connection == connection, of_module == module, self._among(column, ids), links.c.state == "ended",
+            links.c.dead == side,
+        )  # fmt: skip
+        found = [_link(row) for row in self._read(statement.order_by(links.c.since, links.c.id))]
+        return {(link.crm if side == "crm" else link.books).id: link for link in found}
+
     def put_links(self, connection: str, links: Sequence[Link], run: str, now: datetime) -> None:
         """Insert new ones and update those that differ; each change leaves a history row.
 

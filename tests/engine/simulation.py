@@ -82,8 +82,15 @@ class MortalLedger:
 class MortalTransport(httpx.AsyncBaseTransport):
     """Requests of one process: it may die before one leaves, or after it was answered. Each takes a little time."""
 
-    def __init__(self, inner: SandboxTransport, life: Life, world: World, meanwhile: Callable[[], None]) -> None:
-        self._inner, self._life, self._world, self._meanwhile = inner, life, world, meanwhile
+    def __init__(
+        self,
+        inner: SandboxTransport,
+        life: Life,
+        world: World,
+        meanwhile: Callable[[], None],
+        last: Callable[[httpx.Request], bool],
+    ) -> None:
+        self._inner, self._life, self._world, self._meanwhile, self._last = inner, life, world, meanwhile, last
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._life.word()
@@ -91,6 +98,7 @@ class MortalTransport(httpx.AsyncBaseTransport):
         self._world.clock.advance(REQUEST_SECONDS)
         answer = await self._inner.handle_async_request(request)
         await answer.aread()
+        self._life.dead = self._life.dead or self._last(request)
         self._life.word()
         return answer
 
@@ -143,8 +151,11 @@ class SimulatedCompany(Company):
         self._runner = asyncio.Runner()
         self.meanwhile: dict[int, Callable[[], None]] = {}  # what people do just before the n-th request of the next run
 
-    def run(self, *, words: int | None = None, **asked: Any) -> Report | None:
-        """A run in a process of its own; None where it died after `words` words."""
+    def run(
+        self, *, words: int | None = None, last: Callable[[httpx.Request], bool] = lambda request: False, **asked: Any
+    ) -> Report | None:
+        """A run in a process of its own; None where it died after `words` words, or once the request that is its `last` was
+        carried out."""
         life = Life(words)
         todo, self.meanwhile = self.meanwhile, {}
         number = 0
@@ -155,7 +166,7 @@ class SimulatedCompany(Company):
             if number in todo:
                 todo[number]()
 
-        self.transport = MortalTransport(self.sandbox, life, self.world, people)
+        self.transport = MortalTransport(self.sandbox, life, self.world, people, last)
         whole, self.ledger = self.ledger, MortalLedger(self.ledger, life)  # type: ignore[assignment]
         try:
             return self._runner.run(self.sync(**asked))

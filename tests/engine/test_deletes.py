@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from company import OFF, Company
+from simulation import SimulatedCompany
 
 from renkei.core.values import Ref
 
@@ -148,7 +151,7 @@ async def test_edited_on_one_side_and_deleted_on_the_other_goes_by_the_table(
     await company.sync()
     assert names(company) == (accounts, customers)
     assert ": ".join(company.outcome(gone)) == ": ".join(company.outcome(alive)) == said
-    (told,) = [row.detail for _, row in company.ledger.story("demo", gone) if row.reason == said.split(": ")[1]][-1:]
+    told, *_ = [row.detail for _, row in company.ledger.story("demo", gone) if row.reason == said.split(": ")[1]]
     assert said.startswith("created") or told["edited"] == ["website"]
     if word == "recreate":
         assert {one["Website"] for one in company.crm().values() if "Website" in one} == {"https://edited.example"}
@@ -258,4 +261,207 @@ async def test_pages_that_shift_because_others_were_deleted_during_the_scan_make
     await company.quiet()
     assert len(company.crm()) == len(ids)
     company.world.faults.clear()
+    await rests(company)
+
+
+# ------------------------------------------------------------------------------------------------------ crash, undo, bin
+
+
+@pytest.fixture
+def mortal() -> Iterator[SimulatedCompany]:
+    made = SimulatedCompany()
+    made.entities = ("customers",)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def is_removal(request: httpx.Request) -> bool:
+    return request.method == "DELETE"
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["nightly", "hourly"])
+@pytest.mark.parametrize("side", ["crm", "books"])
+def test_a_removal_whose_process_died_before_its_entry_is_no_persons_deletion(
+    mortal: SimulatedCompany, side: str, full: bool
+) -> None:
+    mortal.choose(deletes="delete")
+    for name in (NAME, OTHER):
+        mortal.seed_crm("Accounts", Account_Name=name)
+    mortal.run()
+    crm = next(one for one, row in mortal.crm().items() if row["Account_Name"] == NAME)
+    books = mortal.crm()[crm]["renkei_books_id"]
+    delete(mortal, side, crm, books)
+    assert mortal.run(last=is_removal) is None
+    assert names(mortal) == (ONE, GONE)
+    mortal.world.clock.advance(660)
+    report = mortal.run(full=full)
+    assert report is not None and report.status == "green" and names(mortal) == (ONE, GONE)
+    assert mortal.ledger.link_of("demo", customer(books)) is None and not mortal.ledger.open_intents("demo")
+    removed = [row for _, row in mortal.ledger.story("demo", customer(books)) if row.kind == "write" and row.outcome == "removed"]
+    assert [row.reason for row in removed] == ["delete"] and removed[0].detail["changes"]
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["nightly", "hourly"])
+@pytest.mark.parametrize("deletes", ["delete", "recreate", "ignore"])
+def test_a_customer_of_former_settings_whose_removal_died_before_its_entry_is_not_taken_for_a_persons_deletion(
+    mortal: SimulatedCompany, deletes: str, full: bool
+) -> None:
+    is_printer = {"comparator": "equal", "field": {"api_name": "Industry"}, "value": "Printing"}
+    mortal.world.crm.add_view("Accounts", "Printers", is_printer)
+    mortal.choose(remove_earlier_configuration=True, deletes=deletes)
+    mortal.seed_crm("Accounts", Account_Name=NAME, Industry="Printing")
+    other = mortal.seed_crm("Accounts", Account_Name=OTHER, Industry="Food")
+    mortal.run()
+    mortal.choose(views=(("Accounts", "Printers"),))
+    assert mortal.run(last=is_removal) is None
+    mortal.world.clock.advance(660)
+    report = mortal.run(full=full)
+    assert report is not None and report.status == "green"
+    assert names(mortal) == (BOTH, {NAME: "active"})
+    assert mortal.ledger.link_of("demo", account(other)) is None
+    mortal.choose(views=())
+    mortal.run()
+    assert names(mortal) == (BOTH, LIVE), "back in scope, it is made once more"
+
+
+@pytest.mark.parametrize("fault", ["timeout-after-commit", "timeout-before", "500-after-commit"])
+@pytest.mark.parametrize("word", ["delete", "deactivate", "recreate"])
+async def test_what_the_deletes_policy_wrote_and_got_no_answer_for_is_settled_by_the_next_run(
+    company: Company, word: str, fault: str
+) -> None:
+    crm, books = await linked(company, deletes=word)
+    delete(company, "crm", crm, books)
+    place = {"delete": "books:DELETE/contacts", "deactivate": "books:POST/contacts", "recreate": "crm:POST/Accounts"}[word]
+    company.world.faults.add(f"{fault}@{place}")
+    await company.sync(full=False)
+    company.world.faults.clear()
+    for full in (True, False):
+        await company.sync(full=full)
+    wanted = {
+        "delete": (ONE, GONE), "deactivate": (ONE, {NAME: "inactive", OTHER: "active"}), "recreate": (BOTH, LIVE)
+    }  # fmt: skip
+    assert names(company) == wanted[word] and company.outcome(customer(books))[0] != "failed"
+    await rests(company)
+
+
+@pytest.mark.parametrize("side", ["crm", "books"])
+@pytest.mark.parametrize("words", [0, 70, 90, 110, 130])
+def test_a_process_that_dies_while_it_makes_a_deleted_record_again_makes_it_once(
+    mortal: SimulatedCompany, side: str, words: int
+) -> None:
+    mortal.choose(deletes="recreate")
+    for name in (NAME, OTHER):
+        mortal.seed_crm("Accounts", Account_Name=name)
+    mortal.run()
+    crm = next(one for one, row in mortal.crm().items() if row["Account_Name"] == NAME)
+    delete(mortal, side, crm, mortal.crm()[crm]["renkei_books_id"])
+
+    def is_create(request: httpx.Request) -> bool:
+        return request.method in ("POST", "PUT") and request.url.path.endswith(("/Accounts", "/contacts"))
+
+    if mortal.run(last=is_create if not words else lambda request: False, words=words or None) is None:
+        mortal.world.clock.advance(660)
+    for full in (False, True, False):
+        mortal.run(full=full)
+    assert names(mortal) == (BOTH, LIVE)
+    (again,) = [row for row in mortal.crm().values() if row["Account_Name"] == NAME]
+    link = mortal.ledger.link_of("demo", account(again["id"]))
+    assert link is not None and link.dead is None and link.books.id in mortal.books()
+    report = mortal.run()
+    assert report is not None and all(part["writes"] == {"crm": 0, "books": 0} for part in report.entities.values())
+
+
+RESTORED = [
+    # word, accounts and customers once the deleted account is out of the bin, word of the account
+    ("ignore", BOTH, LIVE, "linked: returned"),
+    ("unlink", BOTH, LIVE, "linked: returned"),
+    ("deactivate", BOTH, LIVE, "updated: returned"),
+    ("delete", BOTH, LIVE, "created: new_in_crm"),
+    ("ask", BOTH, LIVE, "unchanged: "),
+    ("recreate", sorted([NAME, NAME, OTHER]), LIVE, "skipped: replaced"),
+]
+
+
+@pytest.mark.parametrize(("word", "accounts", "customers", "said"), RESTORED, ids=[one[0] for one in RESTORED])
+async def test_an_account_restored_from_the_recycle_bin_lives_again_and_nothing_stands_twice_in_books(
+    company: Company, word: str, accounts: list[str], customers: dict[str, str], said: str
+) -> None:
+    crm, books = await linked(company, deletes=word)
+    before = company.ledger.link_of("demo", account(crm))
+    delete(company, "crm", crm, books)
+    await company.sync(full=False)
+    company.world.clock.advance(600)
+    company.world.crm.restore("Accounts", crm)
+    await company.sync()
+    assert names(company) == (accounts, customers) and ": ".join(company.outcome(account(crm))) == said
+    if word not in ("delete", "recreate"):
+        link = company.ledger.link_of("demo", account(crm))
+        assert link == before
+        company.edit_crm("Accounts", crm, Website="https://back.example")
+        await company.sync(full=False)
+        assert company.books()[books]["website"] == "https://back.example"
+    await rests(company)
+
+
+async def test_a_customer_kept_because_of_its_transactions_is_active_again_when_its_account_returns(company: Company) -> None:
+    crm, books = await linked(company, deletes="delete")
+    company.seed_books("invoices", customer_id=books)
+    delete(company, "crm", crm, books)
+    await company.sync(full=False)
+    assert names(company)[1][NAME] == "inactive"
+    company.world.clock.advance(600)
+    company.world.crm.restore("Accounts", crm)
+    await company.sync()
+    assert names(company) == (BOTH, LIVE) and company.outcome(account(crm)) == ("updated", "returned")
+    await rests(company)
+
+
+async def test_a_customer_that_a_person_made_inactive_stays_so_when_its_account_returns(company: Company) -> None:
+    crm, books = await linked(company, deletes="deactivate")
+    company.edit_books("contacts", books, status="inactive")
+    await company.sync()
+    delete(company, "crm", crm, books)
+    await company.sync(full=False)
+    company.world.clock.advance(600)
+    company.world.crm.restore("Accounts", crm)
+    await company.sync()
+    assert names(company)[1][NAME] == "inactive"
+    await rests(company)
+
+
+async def test_a_customer_that_former_settings_made_inactive_is_active_again_when_its_record_returns(company: Company) -> None:
+    is_printer = {"comparator": "equal", "field": {"api_name": "Industry"}, "value": "Printing"}
+    company.world.crm.add_view("Accounts", "Printers", is_printer)
+    company.choose(remove_earlier_configuration=True)
+    company.seed_crm("Accounts", Account_Name=NAME, Industry="Printing")
+    other = company.seed_crm("Accounts", Account_Name=OTHER, Industry="Food")
+    await company.sync()
+    company.world.clock.advance(600)
+    company.seed_books("invoices", customer_id=company.crm()[other]["renkei_books_id"])
+    company.choose(views=(("Accounts", "Printers"),))
+    await company.sync()
+    assert names(company)[1] == {NAME: "active", OTHER: "inactive"}
+    company.choose(views=())
+    await company.sync()
+    assert names(company)[1] == LIVE and company.outcome(account(other)) == ("updated", "returned")
+    await rests(company)
+
+
+async def test_a_record_that_leaves_the_view_and_comes_back_goes_on_where_it_was(company: Company) -> None:
+    is_printer = {"comparator": "equal", "field": {"api_name": "Industry"}, "value": "Printing"}
+    company.world.crm.add_view("Accounts", "Printers", is_printer)
+    company.choose(views=(("Accounts", "Printers"),), deletes="delete")
+    company.seed_crm("Accounts", Account_Name=OTHER, Industry="Printing")
+    crm = company.seed_crm("Accounts", Account_Name=NAME, Industry="Printing")
+    await company.sync()
+    before = company.ledger.link_of("demo", account(crm))
+    company.edit_crm("Accounts", crm, Industry="Food", Website="https://away.example")
+    await company.quiet(full=True)
+    assert company.outcome(account(crm)) == ("skipped", "out_of_view") and names(company) == (BOTH, LIVE)
+    company.edit_crm("Accounts", crm, Industry="Printing")
+    await company.sync(full=False)
+    assert company.ledger.link_of("demo", account(crm)) == before
+    assert company.books()[before.books.id]["website"] == "https://away.example" if before else False
     await rests(company)
