@@ -335,7 +335,7 @@ def tax_number(value: str) -> str | None:
 def sku(value: str) -> str | None:
     """Width, case, spaces and dashes aside."""
     code = re.sub(r"\s", "", _DASHES.sub("", unicodedata.normalize("NFKC", value).casefold()))
-    return code or None
+    return unicodedata.normalize("NFKC", code) or None  # what stood apart from its mark stands before it now
 
 
 def sku_confusable(value: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from renkei.core.records import OutcomeRow, Run
-from renkei.engine.work import Request, Rooms
+from renkei.engine.work import Request, Rooms, entities_of
 
 SKIPPED = "skipped"
 BATCHES = ("hourly", "nightly")  # flows that read every list, and so cover one another's slots
@@ -14,11 +14,12 @@ BATCHES = ("hourly", "nightly")  # flows that read every list, and so cover one 
 def covering(rooms: Rooms, request: Request, slot: datetime) -> Run | None:
     """The batch that has done already what a late slot asks for: begun after the slot's time, ended well, as full as asked
     and of the same entities. A worker that was away for a night finds a heap of such slots."""
+    wanted = set(entities_of(rooms, request.entities))
     for run in rooms.ledger.runs(rooms.spec.name):
         if run.started <= slot:
             return None
         done = run.kind == "sync" and run.flow in BATCHES and run.status in ("green", "amber")
-        if done and run.full >= request.full and set(request.entities) <= set(run.totals["entities"]):
+        if done and run.full >= request.full and wanted <= set(run.totals["entities"]):
             return run
     return None
 

@@ -180,6 +180,7 @@ def test_only_corporate_numbers_have_a_check_digit() -> None:
         ("postal_code", "-", None),
         ("sku", "AB－12 x", "ab12x"),
         ("sku", " - ", None),
+        ("sku", "A\u00b4", "\u00e1"),
         ("sku_confusable", "AB-1O", "ab10"),
         ("person_name", "山田太郎 様", "山田太郎"),
         ("person_name", "Mr. Thomas James", "thomasjames"),

@@ -61,6 +61,12 @@ GOOD: dict[str, dict[str, Any]] = {
         "Unit_Price": 18.5,
         "Product_Active": True,
     },
+    "arrival/crm_deals": {
+        "id": "5545974000000451004",
+        "Modified_Time": CRM_STAMP,
+        "Stage": "Closed Won",
+        "Amount": None,
+    },
     "arrival/books_contacts": {
         "id": "460000000026049",
         "last_modified_time": BOOKS_STAMP,
@@ -144,6 +150,8 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("arrival/crm_contacts", {"Account_Name": "㈱北商事"}, "expect_column_values_to_match_regex"),
     ("arrival/crm_products", {"Unit_Price": "1,200"}, "expect_column_values_to_be_amounts"),
     ("arrival/crm_products", {"Product_Active": "yes"}, "expect_column_values_to_be_in_set"),
+    ("arrival/crm_deals", {"Stage": None}, "expect_column_values_to_not_be_null"),
+    ("arrival/crm_deals", {"Amount": "1,200"}, "expect_column_values_to_be_amounts"),
     ("arrival/books_contacts", {"contact_type": "vendor"}, "expect_column_values_to_be_in_set"),
     ("arrival/books_contacts", {"status": {"code": 1}}, "expect_column_values_to_be_in_set"),
     ("arrival/books_contacts", {"last_modified_time": None}, "expect_column_values_to_not_be_null"),
