@@ -189,7 +189,9 @@ async def _closing_read(
             rows = await rooms.crm.get_many(module, written, crm_fields(rooms, world, module))
             _take_echoes(rooms, world, work, side, module, list(rows.values()), final, outside=False)
             continue
-        since = next((item.newest for item in plan.lists if (item.side, item.module) == (side, module)), None)
+        read = next((item for item in plan.lists if (item.side, item.module) == (side, module)), None)
+        # of a side whose clock went back, what was written since stands under earlier stamps than what was read
+        since = min(read.newest, read.served_at or read.newest) if read is not None and read.newest is not None else None
         if side == "books":  # newest first, down to the watermark
             since = since or datetime.min.replace(tzinfo=rooms.clock.now().tzinfo)
         async for page, outside in pages_of(rooms, world, work, side, module, since):

@@ -155,3 +155,23 @@ async def test_a_side_s_clock_is_an_hour_wrong(company: Company, side: str, seco
     assert company.books()[row["renkei_books_id"]]["website"] == f"https://w{now}.example.jp"
     assert {one["Website"] for one in company.crm().values() if one["renkei_books_id"] == other} == {f"https://b{now}.example.jp"}
     await company.quiet(full=False)
+
+
+async def test_the_crm_s_clock_that_was_an_hour_ahead_is_put_right_between_two_runs(company: Company) -> None:
+    """What the second run publishes stands under earlier stamps than what it read; the tie-out looks for it all the same."""
+    company.entities = ("customers", "documents", "summaries")
+    company.world.faults.add("clock-skew=3600@crm")
+    await company.sync(entities=("customers",))
+    customer = next(iter(company.books()))
+    first, second = (
+        {"customer_id": customer, "date": "2026-10-01", "status": "sent", "line_items": [{"rate": rate, "quantity": 1}]}
+        for rate in (100, 200)
+    )
+    company.seed_books("invoices", **first)
+    assert (await company.sync()).status == "green"
+    company.seed_books("invoices", **second)
+    company.world.faults.clear()
+    company.world.clock.skew.clear()
+    company.world.clock.advance(600)
+    assert (await company.sync()).status == "green" and len(company.crm("Renkei_Documents")) == 2
+    await company.quiet()
