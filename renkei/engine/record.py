@@ -71,11 +71,11 @@ async def record(
         for item in plan.lists:
             if item.left or request.only or work.braked:
                 continue
-            stamps = [one for one in (item.newest, read_to.get((item.side, item.module))) if one is not None]
             before = rooms.ledger.watermark(name, item.side, item.module, plan.entity)
-            if before is not None and before.stamp is not None:
-                stamps.append(before.stamp)
-            newest = max(stamps, default=None)
+            seen = [one for one in (item.newest, before.stamp if before else None) if one is not None]
+            # no later than the side's own clock at that read: one that went back would hide what it stamps from now on
+            stamps = [min(one, item.served_at or one) for one in seen]
+            newest = max([*stamps, *filter(None, [read_to.get((item.side, item.module))])], default=None)
             full_at = now if item.complete else before.full_at if before else None
             rooms.ledger.put_watermark(name, Watermark(item.side, item.module, plan.entity, newest, plan.rules, full_at), run)
     tied = {}

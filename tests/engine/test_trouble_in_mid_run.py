@@ -12,6 +12,7 @@ from company import HOST, Company
 from sqlalchemy import text
 
 from renkei.core.errors import AnotherRun, LedgerUnavailable
+from renkei.core.values import Ref
 from renkei.engine.sequence import Report
 from renkei.engine.work import LOCK_TTL
 from renkei.house import open_ledger_of
@@ -158,7 +159,7 @@ async def test_a_side_s_clock_is_an_hour_wrong(company: Company, side: str, seco
 
 
 async def test_the_crm_s_clock_that_was_an_hour_ahead_is_put_right_between_two_runs(company: Company) -> None:
-    """What the second run publishes stands under earlier stamps than what it read; the tie-out looks for it all the same."""
+    """What the second run publishes stands under earlier stamps than what it read, and so does what people edit after it."""
     company.entities = ("customers", "documents", "summaries")
     company.world.faults.add("clock-skew=3600@crm")
     await company.sync(entities=("customers",))
@@ -175,3 +176,7 @@ async def test_the_crm_s_clock_that_was_an_hour_ahead_is_put_right_between_two_r
     company.world.clock.advance(600)
     assert (await company.sync()).status == "green" and len(company.crm("Renkei_Documents")) == 2
     await company.quiet()
+    account = company.ledger.link_of("demo", Ref("books", "contacts", customer)).crm.id
+    company.edit_crm("Accounts", account, Website="https://later.example.jp")
+    assert (await company.sync(full=False)).status == "green"
+    assert company.books()[customer]["website"] == "https://later.example.jp"
