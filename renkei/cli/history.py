@@ -30,6 +30,9 @@ from renkei.core.report import meaning_lines
 Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
 
 
+ORPHANS = 20  # shown of a run; `--json` has all
+
+
 def register(app: typer.Typer) -> None:
     runs = group("The runs, newest first.")
     runs.callback(invoke_without_command=True)(runs_alone)
@@ -108,6 +111,9 @@ def lines_of_run(found: dict[str, Any]) -> Iterator[str]:
     if found["reads"]:
         yield "Reads"
         yield table([_read(one) for one in found["reads"]], "  ")
+    if found["orphans"]:
+        yield f"Orphans, whose partner was deleted: {len(found['orphans'])}"
+        yield table([(one["alive"], f"partner of {one['gone']}") for one in found["orphans"][:ORPHANS]], "  ")
     for one in found["brakes"]:
         yield f"Brake {one['brake']!r} on {one['entity']}: {one['count']} where {one['limit']}"
     for note in found["notes"]:

@@ -79,6 +79,10 @@ def _lines(one: dict[str, Any], zone: str) -> Iterator[str]:
         done = one["backlog"]["done"]
         when = f"done on {done}" if done else "no day can be told without budget.books_per_day"
         yield f"  backlog: {one['backlog']['rows']} rows, about {one['backlog']['calls']} Books calls; {when}"
+    if one["orphans"]:
+        where = ", ".join(f"{count} in {'the CRM' if side == 'crm' else 'Books'}" for side, count in one["orphans"].items())
+        listed = command(one["connection"], f"runs show {one['last_full']['run']}") if one["last_full"] else "the next full run"
+        yield f"  orphans, whose partner was deleted: {where}; listed by {listed}"
     compared = one["compared"]
     yield f"  figures last compared: {local(compared, zone) if compared else 'never'}"
 

@@ -495,6 +495,9 @@ class Ledger(TokenStore, CallStore, Protocol):
     def links_ended(self, connection: str, side: Side, module: str, ids: Iterable[str]) -> dict[str, Link]:
         """Of these records, the link of each that ended because the record itself was deleted; the last one of several."""
 
+    def links_dead(self, connection: str) -> list[Link]:
+        """Those with a dead side, live or ended, by their id."""
+
     def put_links(self, connection: str, links: Sequence[Link], run: str, now: datetime) -> None:
         """Insert, or update state and dead side; each change leaves a history row. A record in two live links is a Bug."""
 

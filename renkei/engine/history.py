@@ -39,6 +39,7 @@ def run(ledger: Ledger, run_id: str, limit: int, connection: str | None = None) 
         "entities": totals.get("entities", {}),
         "calls": totals.get("calls", {}),
         "brakes": totals.get("brakes", []),
+        "orphans": totals.get("orphans") or [],
         "notes": list(totals.get("notes", [])),
         "stages": [
             {"stage": one.stage, "entity": one.entity, "started": time_text(one.started), "seconds": round(one.seconds, 3)}

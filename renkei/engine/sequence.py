@@ -29,6 +29,7 @@ from renkei.engine.deals import note_setting
 from renkei.engine.environment import require_named
 from renkei.engine.extract import extract
 from renkei.engine.load import Result, load
+from renkei.engine.orphans import orphans
 from renkei.engine.recall import recall, the_chosen
 from renkei.engine.record import record
 from renkei.engine.recover import recover
@@ -99,6 +100,7 @@ class Report:
     environment: str | None = None
     full: bool = False  # every synced entity was compared whole
     only: tuple[Ref, ...] = ()  # the single records that it was about
+    orphans: list[dict[str, Any]] | None = None  # of a full run: records whose partner was deleted
     left_alone: dict[str, Any] = field(default_factory=dict)  # sides that gave no answer again and again, until when, and why
     not_by: tuple[str, ...] = ()  # who made the plan, and so may not release its brakes
 
@@ -111,7 +113,7 @@ class Report:
         return {
             "run": self.run, "connection": self.connection, "environment": self.environment, "status": self.status,
             "full": self.full, "only": [str(ref) for ref in self.only],
-            "entities": self.entities,
+            "entities": self.entities, "orphans": self.orphans,
             "calls": self.calls, "seconds": round(self.seconds, 3),
             "brakes": [plain(asdict(one)) for one in self.brakes], "not_by": list(self.not_by),
             "left_alone": self.left_alone,
@@ -300,6 +302,7 @@ async def act(
         met = {key for plan in report.plans for key in coverable(plan, BRAKES)} - done.keys()
         ledger.renew_approvals(name, met, rooms.clock.now())
     budget_ended = any(work.budget_ended for work in works)
+    report.orphans = orphans(ledger, name) if report.full else None
     report.status = "held" if report.brakes else "red" if halted else status_of(report.entities, budget_ended)
 
 

@@ -14,6 +14,7 @@ from renkei.core.connection import ConnectionSpec
 from renkei.core.ports import Ledger
 from renkei.core.records import OPEN_OUTCOMES, Run, Sick
 from renkei.core.values import Side, parse_time, time_text
+from renkei.engine.orphans import orphans
 from renkei.engine.standing import former_organization
 from renkei.engine.work import PUBLISHED
 
@@ -36,6 +37,7 @@ def status(ledger: Ledger, spec: ConnectionSpec, now: datetime) -> dict[str, Any
     calls             today's, by renkei; `left` is null where no limit is known
     backlog           rows left by the budget, the Books calls that they need (about one each) and the day when they are done
     left_alone        sides that gave no answer again and again in the last run, and are spared: since, until, why
+    orphans           records whose partner was deleted: how many, on which side they stand
     compared          when published figures were last compared with Books
     """
     runs = ledger.runs(spec.name, LOOK_BACK)
@@ -70,6 +72,7 @@ def status(ledger: Ledger, spec: ConnectionSpec, now: datetime) -> dict[str, Any
         "waits": _waits(ledger, spec.name, counts, ended),
         "calls": calls,
         "backlog": _backlog(counts, calls),
+        "orphans": dict(sorted(Counter(one["alive"].partition(":")[0] for one in orphans(ledger, spec.name)).items())),
         "left_alone": {
             side: {"since": time_text(sick.since), "until": time_text(sick.until), "why": sick.why}
             for side, sick in fell_silent(ledger, spec.name).items()

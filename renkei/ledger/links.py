@@ -55,6 +55,11 @@ class Links(Database):
         found = [_link(row) for row in self._read(statement.order_by(links.c.since, links.c.id))]
         return {(link.crm if side == "crm" else link.books).id: link for link in found}
 
+    def links_dead(self, connection: str) -> list[Link]:
+        """Those with a dead side, live or ended, by their id."""
+        of_connection = (links.c.connection == connection, links.c.dead.is_not(None), links.c.state.in_(("live", "ended")))
+        return [_link(row) for row in self._read(select(links).where(*of_connection).order_by(links.c.id))]
+
     def put_links(self, connection: str, links: Sequence[Link], run: str, now: datetime) -> None:
         """Insert new ones and update those that differ; each change leaves a history row.
 

@@ -11,7 +11,10 @@ import pytest
 from company import OFF, Company
 from simulation import SimulatedCompany
 
+from renkei.cli.history import lines_of_run
 from renkei.core.values import Ref
+from renkei.engine.history import run as history_of_run
+from renkei.engine.status import status as status_of
 
 NAME, OTHER = "Aoyama Printing", "Sapporo Breweries"
 
@@ -467,3 +470,41 @@ async def test_a_record_that_leaves_the_view_and_comes_back_goes_on_where_it_was
     assert company.ledger.link_of("demo", account(crm)) == before
     assert company.books()[before.books.id]["website"] == "https://away.example" if before else False
     await rests(company)
+
+
+# ------------------------------------------------------------------------------------------------------------- orphans
+
+
+@pytest.mark.parametrize(("word", "side"), [("ignore", "crm"), ("ignore", "books"), ("unlink", "crm"), ("deactivate", "crm")])
+async def test_a_nightly_run_lists_the_records_whose_partner_was_deleted_and_no_others(
+    company: Company, word: str, side: str
+) -> None:
+    company.entities = ("customers", "products")
+    crm, books = await linked(company, deletes=word)
+    assert (await company.sync()).orphans == []
+    gone, alive = delete(company, side, crm, books)
+    assert (await company.sync(full=False)).orphans is None, "an hourly run lists nothing"
+    report = await company.sync()
+    assert [(one["gone"], one["alive"]) for one in report.json()["orphans"]] == [(str(gone), str(alive))]
+    assert report.json()["orphans"][0]["since"]
+    told = history_of_run(company.ledger, report.run, 0)
+    assert told["orphans"] == report.orphans
+    assert any(str(alive) in line for line in lines_of_run(told))
+    assert status_of(company.ledger, company.spec, company.clock.now())["orphans"] == {alive.side: 1}
+    company.world.clock.advance(600)
+    if side == "crm":
+        company.world.crm.restore("Accounts", crm)
+    else:
+        company.world.crm.delete("Accounts", crm)
+    assert (await company.sync()).orphans == []
+
+
+async def test_what_the_policy_deletes_or_makes_again_leaves_no_orphan(company: Company) -> None:
+    company.entities = ("customers", "products")
+    for word in ("delete", "recreate"):
+        company.choose(deletes=word)
+        crm = company.seed_crm("Accounts", Account_Name=f"Customer of {word}")
+        company.seed_crm("Accounts", Account_Name=f"Another of {word}")
+        await company.sync()
+        delete(company, "crm", crm, "")
+        assert (await company.sync()).orphans == []
