@@ -70,3 +70,9 @@ def answered(decisions: Iterable[tuple[Hold, Decision]]) -> dict[str, dict[str, 
         if hold.question == QUESTION and (deal := deal_in(decision.choice)):
             found.setdefault(hold.record.module, {})[hold.record.id] = deal
     return found
+
+
+def proposed(holds: Iterable[Hold], module: str) -> dict[str, str]:
+    """Deal → an open question whether a document of this module is the deal's."""
+    asked = [hold for hold in holds if hold.question == QUESTION and hold.record.module == module]
+    return {Ref.parse(str(one["record"])).id: hold.id for hold in asked for one in hold.candidates if "record" in one}

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from renkei.core import joins
 from renkei.core.deal_lines import Billed, DealKnown, Document, Given, Part, documents_of, product_ids, reads
 from renkei.core.document_forms import form_of, shown
 from renkei.core.documents import ABSENT, FORECAST, GONE, DealCell, DealStage, Gate, Standing, deal_cell, stage_of
@@ -104,6 +105,9 @@ class _Deciding:
         self.setting, self.kind, self.spec = rooms.spec.deals, deal_kind(rooms.spec), world.spec
         self.first = not in_effect(rooms.ledger, rooms.spec.name, self.setting)
         self.decisions, _ = decisions_of(rooms, work.entity)
+        ledger, name = rooms.ledger, rooms.spec.name
+        self.answered = joins.answered(ledger.decisions(name)).get(self.kind, {})
+        self.proposed = joins.proposed(ledger.open_holds(name), self.kind)
         self.today = today_of(rooms)
         self.reads = reads(self.spec, self.kind)
         self.claimed = rooms.ledger.claimed(rooms.spec.name, rooms.clock.now(), run)
@@ -159,6 +163,10 @@ class _Deciding:
         for chunk in ledger.documents_of_deals(name, self.kind, [deal.id for deal in deals]):
             for one in chunk:
                 by_deal.setdefault(one.deal, []).append((one.id, one.status))
+        asked = {one for one, its in self.answered.items() if any(deal.id == its for deal in deals)}
+        for chunk in ledger.documents(name, self.kind, "id", asked) if asked else ():
+            for one in chunk:
+                by_deal.setdefault(self.answered[one.id], []).append((one.id, one.status))
         for deal in deals:
             if not listed and not deal.remembered and not self._before(deal):
                 rows = await self.rooms.books.documents_of(self.kind, "zcrm_potential_id", deal.id)
@@ -312,6 +320,8 @@ class _Deciding:
             self.draft.say(deal.known, "skipped", "billing_later")
         elif cell.effect == "leave":
             self.draft.say(deal.known, cell.outcome, cell.reason, detail=self._told(deal, row))
+        elif cell.effect == "create" and deal.id in self.proposed:  # perhaps its document is there already
+            self.draft.say(deal.known, "held", "join", detail={"hold": self.proposed[deal.id]})
         elif cell.effect != "hold" and given is not None and given.document is None and cell.effect in ("create", "edit"):
             self._stopped(deal, given)
         elif cell.effect != "hold":

@@ -224,3 +224,43 @@ async def test_where_only_figures_are_published_invoices_are_asked_about_too(com
     await later(company)
     assert deal_rows(company)[f"demo:Deals:{mine}:JPY"]["Invoiced"] == 1000
     await company.quiet()
+
+
+async def won(company: Company, account: str) -> tuple[str, str, Hold]:
+    """An invoice, and a deal that may be its, won before anybody has said so: (invoice, deal, question)."""
+    company.spec = dataclasses.replace(company.spec, deals="invoices")
+    link = company.ledger.link_of("demo", Ref("crm", "Accounts", account))
+    assert link is not None
+    mine = deal_of(company, account, "PO-7")
+    one = invoice(company, link.books.id, 1000, reference_number="PO-7")
+    await later(company)
+    (hold,) = asked(company)
+    company.edit_crm("Deals", mine, Stage="Closed Won", Closing_Date="2026-12-31")
+    await later(company)
+    assert company.outcome(Ref("crm", "Deals", mine)) == ("held", "join") and set(company.books("invoices")) == {one}
+    return one, mine, hold
+
+
+async def test_a_deal_whose_invoice_may_be_there_makes_none_before_somebody_has_answered(company: Company) -> None:
+    account, _ = linked_pair(company, "Kita Ltd")
+    company.spec = dataclasses.replace(company.spec, deals="invoices")
+    await company.sync()
+    one, mine, hold = await won(company, account)
+    company.decide(hold.id, f"attach crm:Deals:{mine}")
+    await later(company)
+    assert set(company.books("invoices")) == {one} and deal_rows(company)[f"demo:Deals:{mine}:JPY"]["Invoiced"] == 1000
+    await later(company)
+    await company.quiet()
+    assert set(company.books("invoices")) == {one}
+
+
+async def test_a_deal_whose_invoice_it_is_not_makes_its_own(company: Company) -> None:
+    account, _ = linked_pair(company, "Kita Ltd")
+    company.spec = dataclasses.replace(company.spec, deals="invoices")
+    await company.sync()
+    one, mine, hold = await won(company, account)
+    company.decide(hold.id, "skip")
+    await later(company)
+    (made,) = company.books("invoices").keys() - {one}
+    await later(company)
+    assert rows(company)[f"demo:invoices:{made}"]["Deal"]["id"] == mine and not asked(company)
