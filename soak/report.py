@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import TextIO
 
-from soak import core_ring, nights
+from soak import core_ring, nights, storm
 
+STORM_SHARE = 0.25  # of the whole time
 CORE_SHARE = 0.2  # of a worker's time that the pure core has
 LOST, DOUBLED = "lost:", "doubled:"
 
@@ -74,19 +73,21 @@ def _worker(seed: str, seconds: float) -> Tally:
     return tally
 
 
-def _storm() -> Callable[[float, str], Any] | None:
-    """`soak/storm.py`, which kills real processes; None where it is not there."""
-    if importlib.util.find_spec("soak.storm") is None:
-        return None
-    found: Callable[[float, str], Any] = importlib.import_module("soak.storm").storm
-    return found
+def ring_of_kills(seed: str, seconds: float) -> Tally:
+    """Real kills (soak/storm.py) for so many seconds."""
+    found = storm.storm(seconds, seed)
+    tally = Tally(Counter({"kills": found.kills, "intents open": found.open_intents}), Counter(found.faults))
+    for replay, problems in found.failures:
+        tally.fail(replay, problems)
+    return tally
 
 
 def soak(seconds: float, seed: str, workers: int, out: TextIO) -> int:
-    """Both rings in `workers` processes for so many seconds; prints the figures. 1 where anything failed, else 0."""
-    began, tally = time.monotonic(), Tally()
+    """Kills, then both rings in `workers` processes, for so many seconds in all; prints the figures. 1 where anything failed."""
+    began = time.monotonic()
+    tally = ring_of_kills(seed, seconds * STORM_SHARE)  # first: it forks, and may not where there are threads
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for one in pool.starmap(_worker, [(f"{seed}.{number}", seconds) for number in range(workers)]):
+        for one in pool.starmap(_worker, [(f"{seed}.{number}", seconds * (1 - STORM_SHARE)) for number in range(workers)]):
             tally.add(one)
     tell(tally, time.monotonic() - began, out)
     return 1 if tally.failures else 0
@@ -94,7 +95,7 @@ def soak(seconds: float, seed: str, workers: int, out: TextIO) -> int:
 
 def tell(tally: Tally, seconds: float, out: TextIO) -> None:
     """Print the figures, and each failure with the command that replays it."""
-    told = ("nights", "runs", "edits", "crashes", "core examples", "records lost", "records doubled", "intents open")
+    told = ("nights", "runs", "edits", "crashes", "kills", "core examples", "records lost", "records doubled", "intents open")
     out.writelines(f"{word:18} {tally.counts[word]:>10,}\n" for word in told)
     out.write(f"{'seconds':18} {seconds:>10,.0f}\n")
     out.write(f"faults             {', '.join(f'{kind} {times}' for kind, times in sorted(tally.faults.items())) or 'none'}\n")
