@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from renkei.core import rights
@@ -126,3 +127,10 @@ def leave_row(
         row = OutcomeRow("note", "documents", tuple(dict.fromkeys(records)), outcome, reason, now, act.actor, detail or {})
         act.ledger.append(act.connection, run, [row])
     return run
+
+
+def require_open_period(user: CrmUser, days: Sequence[date | None], refs: Sequence[Ref]) -> None:
+    """DocumentRefused (period_closed) where one of these days is in the closed period: no document of it is touched."""
+    until = user.spec.closed_until
+    if until is not None and any(day is not None and day <= until for day in days):
+        raise user.refused("period_closed", refs, until=until.isoformat())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from renkei.core.document_forms import FIELDS, SETTLED, Fault, Form, Known, body_of, checked, edits, form_of, shown
@@ -17,7 +17,7 @@ from renkei.core.errors import AnswerUnknown, RenkeiError, TryAgain
 from renkei.core.records import Action, Answer, Intent, OutcomeRow, Row
 from renkei.core.rights import MODULES, kind_of
 from renkei.core.values import Ref, content_hash, plain
-from renkei.engine.crm_user import CrmUser
+from renkei.engine.crm_user import CrmUser, require_open_period
 from renkei.engine.documents import Party, detail_of, party_of, require_kind
 from renkei.engine.doubt import HANDED_OVER, RECOVERED, made_row, settle_create
 from renkei.engine.publish import today_of
@@ -49,7 +49,7 @@ async def create(
         filled = {**await _prefilled(user, kind, party, customer), **asked}
         form, faults = checked(filled, await _known(user, kind, customer, filled, {}))
         form = _sound(user, form, faults, party.refs())
-        _require_open_period(user, [form.dated], party.refs())
+        require_open_period(user, [form.dated], party.refs())
     told = {"record": str(ref), "customer": f"books:contacts:{party.customer}", **shown(kind, form, _currency(customer))}
     if preview:
         user.seen(party.refs(), kind=kind, made=False)
@@ -166,12 +166,6 @@ def _sound(user: CrmUser, form: Form | None, faults: Sequence[Fault], refs: Sequ
         return form
     english, japanese = zip(*(one.said() for one in faults), strict=True)
     raise user.refused("invalid", refs, faults=("; ".join(english), "、".join(japanese)))
-
-
-def _require_open_period(user: CrmUser, days: Sequence[date | None], refs: Sequence[Ref]) -> None:
-    until = user.spec.closed_until
-    if until is not None and any(day is not None and day <= until for day in days):
-        raise user.refused("period_closed", refs, until=until.isoformat())
 
 
 def _currency(customer: Row) -> str:
@@ -355,7 +349,7 @@ async def _changes(user: CrmUser, ref: Ref, kind: str, detail: Row, asked: Asked
     before = _sound(user, before, faults, [ref])
     after, faults = checked(new, known)
     after = _sound(user, after, faults, [ref])
-    _require_open_period(user, [before.dated, after.dated], [ref])
+    require_open_period(user, [before.dated, after.dated], [ref])
     return edits(kind, before, after)
 
 

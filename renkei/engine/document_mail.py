@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from renkei.core.document_view import number_of, plain_text
@@ -17,7 +18,7 @@ from renkei.core.names import email as address_of
 from renkei.core.records import Action, Intent, OutcomeRow, Row
 from renkei.core.rights import kind_of
 from renkei.core.values import Ref, content_hash
-from renkei.engine.crm_user import CrmUser
+from renkei.engine.crm_user import CrmUser, require_open_period
 from renkei.engine.documents import detail_of, require_document
 from renkei.engine.doubt import EMAIL, QUESTION, email_row, settle_email, state_before
 from renkei.engine.sequence import Report, in_a_run
@@ -42,7 +43,8 @@ async def send(
 ) -> dict[str, Any]:
     """Send it, once: `template` and `to` are said outright. `again`: although the same was sent before.
 
-    raises  DocumentRefused: nothing_said, already_sent, email_in_doubt, email_unknown, books_refused, and those of `preview`
+    raises  DocumentRefused: nothing_said, period_closed (a draft), already_sent, email_in_doubt, email_unknown, books_refused,
+            and those of `preview`
     """
     require_document(user, ref, "email")
     if not template or not to:
@@ -63,6 +65,8 @@ async def _send(user: CrmUser, ref: Ref, template: str, to: tuple[Ref, ...], aga
     rooms, ledger, name = user.rooms, user.rooms.ledger, user.spec.name
     await _settle_earlier(user, ref, run)
     module, detail = await detail_of(user, ref, "email")
+    if detail.get("status") == "draft":  # Books takes an e-mailed draft for sent, and books it on its date
+        require_open_period(user, [date.fromisoformat(str(detail["date"]))], [ref])
     content, recipients = await _content(user, ref, template), await _recipients(user, ref, to)
     shown = _shown(content)
     sender = next((one for one in shown["senders"] if one["selected"]), {"organisation": True})

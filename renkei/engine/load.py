@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from renkei.core.deleting import made_inactive
@@ -95,9 +95,10 @@ async def load(rooms: Rooms, request: Request, world: World, work: EntityWork, r
     agreements = {one.link: one for one in work.plan.agreements}
     loading = Loading(rooms, request, world, work, run, agreements, dict(work.bases), done, owed)
     _open_persons(loading)
-    stale = work.stale | await _changed_since(loading, [one for one in work.plan.actions if one.key not in work.stale])
-    waiting = [action for action in work.plan.actions if action.key not in stale]
-    loading.results.update({key: Result("refused", "stale") for key in stale})
+    loading.results.update({key: Result("refused", "stale") for key in work.stale})
+    loading.results.update({key: Result("refused", "period_closed") for key in _in_closed_period(rooms, work.plan.actions)})
+    await _refuse_changed(loading)
+    waiting = [action for action in work.plan.actions if action.key not in loading.results]
     sent, checked = 0, rooms.clock.elapsed()
     while waiting:
         ready, waiting = _ready(loading, waiting)
@@ -105,8 +106,7 @@ async def load(rooms: Rooms, request: Request, world: World, work: EntityWork, r
             break
         for batch in _batches(ready):
             if rooms.clock.elapsed() - checked > CHECK_AGAIN:
-                left = [action for action in work.plan.actions if action.key not in loading.results]
-                loading.results.update({key: Result("refused", "stale") for key in await _changed_since(loading, left)})
+                await _refuse_changed(loading)
                 checked = rooms.clock.elapsed()
             batch = [action for action in batch if action.key not in loading.results]
             if batch and batch[0].side in loading.stopped:  # a batch is of one side
@@ -169,15 +169,28 @@ def _batches(actions: Sequence[Action]) -> Iterator[list[Action]]:
             yield members[start : start + size]
 
 
-async def _changed_since(loading: Loading, actions: Sequence[Action]) -> set[str]:
-    """Keys of actions whose target no longer has the stamp that the plan rests on: refused one by one, planned anew next time.
-    Where a side cannot tell it now, for want of calls or of an answer, nothing is written there."""
+def _in_closed_period(rooms: Rooms, actions: Sequence[Action]) -> Iterator[str]:
+    """Keys of actions that would date a document in the closed period, which may have been closed since they were planned."""
+    for action in actions:
+        if action.side == "books" and action.module in KINDS and _is_closed(rooms, action.payload.get("date")):
+            yield action.key
+
+
+def _is_closed(rooms: Rooms, day: Any) -> bool:
+    until = rooms.spec.closed_until
+    return until is not None and bool(day) and date.fromisoformat(str(day)) <= until
+
+
+async def _refuse_changed(loading: Loading) -> None:
+    """Refuse, one by one, what is still to be done on a target that no longer has the stamp that the plan rests on (the next run
+    plans it anew), or is a document of the closed period. Where a side cannot tell it now, for want of calls or of an answer,
+    nothing is written there."""
+    assert loading.work.plan is not None
     targets = {
         action.target: action
-        for action in actions
-        if action.target is not None and action.stamp is not None and action.verb != "key"
+        for action in loading.work.plan.actions
+        if action.key not in loading.results and action.target is not None and action.stamp is not None and action.verb != "key"
     }  # our own field alone: it rests on nothing that an edit could change
-    found: set[str] = set()
     read_at = {(item.side, item.module): item.served_at for item in loading.work.lists}
     for side, module in sorted({(ref.side, ref.module) for ref in targets}):
         if module == "contact_persons" or side in loading.stopped:
@@ -190,8 +203,12 @@ async def _changed_since(loading: Loading, actions: Sequence[Action]) -> set[str
         except (BudgetSpent, TryAgain) as error:
             _stop(loading, side, error)
             continue
-        found |= {mine[one].key for one, row in rows.items() if one in mine and stamp_of(side, row) != mine[one].stamp}
-    return found
+        for row_id, row in rows.items():
+            action = mine.get(row_id)
+            if action is not None and stamp_of(side, row) != action.stamp:
+                loading.results[action.key] = Result("refused", "stale")
+            elif action is not None and module in KINDS and _is_closed(loading.rooms, row.get("date")):
+                loading.results[action.key] = Result("refused", "period_closed")
 
 
 async def _rows_since(rooms: Rooms, side: Side, module: str, ids: Sequence[str], since: datetime) -> dict[str, Row]:

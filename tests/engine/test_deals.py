@@ -345,6 +345,20 @@ async def test_in_a_closed_period_nothing_is_made_changed_or_voided(company: Com
     assert [one["status"] for one in invoices(company)] == ["draft"]
 
 
+async def test_a_plan_that_was_made_before_the_period_was_closed_is_refused_row_by_row(company: Company) -> None:
+    account, _ = linked_pair(company, "Kita Ltd")
+    await in_effect(company, "invoices")
+    made = deal(company, account, WON)
+    await company.sync(full=False)
+    company.edit_crm("Deals", made, Stage=LOST)
+    new = deal(company, account, WON)
+    planned = await company.sync(full=False, plan_only=True)
+    setting(company, "invoices", closed_until=company.clock.now().date() + timedelta(days=1))
+    await company.apply(planned)
+    assert words(company, made) == words(company, new) == ("refused", "period_closed")
+    assert [one["status"] for one in invoices(company)] == ["draft"]
+
+
 async def test_a_product_that_this_run_links_is_not_waited_for(company: Company) -> None:
     account, _ = linked_pair(company, "Kita Ltd")
     company.choose("products", duplicates="link")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import hashlib
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,17 @@ async def test_the_other_kinds_are_sent_too(kind: str, desk: Desk) -> None:
         made = document(desk.company, kind, desk.customer, 10, status="draft")
     await desk.send(Ref("books", kind, made))
     assert [(mail["module"], mail["to"]) for mail in desk.mails()] == [(kind, ["mori@kita.example"])]
+
+
+async def test_a_draft_of_a_closed_period_is_not_sent_because_books_would_book_it(desk: Desk) -> None:
+    dated = date.fromisoformat(desk.company.books("invoices")[desk.invoice.id]["date"])
+    desk.company.spec = dataclasses.replace(desk.company.spec, closed_until=dated)
+    with pytest.raises(DocumentRefused) as error:
+        await desk.send()
+    assert error.value.reason == "period_closed" and desk.mails() == []
+    desk.company.edit_books("invoices", desk.invoice.id, status="sent")
+    await desk.send()
+    assert len(desk.mails()) == 1
 
 
 async def test_the_same_is_not_sent_twice_by_accident(desk: Desk) -> None:
