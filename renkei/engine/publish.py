@@ -66,14 +66,14 @@ class Customers:
         made = made_links(self.work)
         said = {verdict.record.id: verdict for verdict in plan.verdicts if verdict.record.module == "contacts"} if plan else {}
         now = {link.books.id: link for link in plan.links} if plan else {}  # ended, found dead, or back from the bin
-        names = _names_given(plan)
+        names, leaving = _names_given(plan), _leaving(plan)
         for one in ids:
             mirror, link, verdict = mirrors.get(one), now.get(one, links.get(one)), said.get(one)
             label = names.get(one) or (mirror.row if mirror else {}).get("contact_name") or one
             place = self.found[one] = Place(one, label=str(label))
             if one in made:
                 place.crm, place.made_by = made[one]
-            elif link is not None and link.state == "live" and link.dead != "crm":
+            elif link is not None and link.state == "live" and link.dead != "crm" and leaving.isdisjoint((link.crm, link.books)):
                 place.crm = link.crm
             elif link is not None:
                 place.reason, place.word = "customer_deleted", "skipped"
@@ -98,6 +98,12 @@ def _names_given(plan: EntityPlan | None) -> dict[str, str]:
     }
 
 
+def _leaving(plan: EntityPlan | None) -> set[Ref]:
+    """Records that this run's plan of customers removes or makes inactive because their partners are gone."""
+    gone = (action for action in (plan.actions if plan else ()) if action.verb in ("remove", "deactivate"))
+    return {action.target for action in gone if action.target is not None and action.mapping != "persons"}
+
+
 def made_links(work: EntityWork) -> dict[str, tuple[Ref, str]]:
     """Books customer → (CRM record, key of the action that creates it or "") of the links that this run's plan makes."""
     found: dict[str, tuple[Ref, str]] = {}
@@ -119,6 +125,8 @@ def moved_links(rooms: Rooms, work: EntityWork, module: str) -> list[Link]:
     found = rooms.ledger.links_changed(rooms.spec.name, started) if started is not None else []
     plan = _plan_of_customers(work)
     found += plan.links if plan else ()
+    ended = (rooms.ledger.link_of(rooms.spec.name, ref) for ref in sorted(_leaving(plan)))
+    found += [link for link in ended if link is not None]
     return [link for link in found if link.books.module == "contacts"]
 
 

@@ -64,6 +64,22 @@ async def test_an_account_back_from_the_bin_shows_its_invoices_after_the_same_ru
     await company.quiet()
 
 
+@pytest.mark.parametrize("full", [True, False])
+async def test_what_is_published_of_an_account_that_was_deleted_goes_with_the_run_that_deactivates_its_customer(
+    company: Company, full: bool
+) -> None:
+    company.choose(deletes="deactivate")
+    account, customer = await owing(company)
+    company.world.clock.advance(600)
+    invoice(company, customer)
+    company.world.crm.delete("Accounts", account)
+    report = await company.sync(full=full)
+    assert company.books()[customer]["status"] == "inactive"
+    assert report.status == "green"
+    assert published(company) == ([], [])
+    await company.quiet()
+
+
 async def test_a_create_that_a_person_decided_and_a_crash_cut_short_is_met_by_its_key(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
