@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pandas as pd
 
 from renkei.config.project import Project
@@ -146,18 +147,23 @@ class Company:
         }  # fmt: skip
         self.project = dataclasses.replace(project(), settings=Settings.from_environment(self.environ))
         self.spec = with_hosts(self.project.connection("demo"), HOST, HOST)
+        self.unjournalled: list[str] = []  # writes that left without an intent
         self.meanwhile: dict[int, Callable[[], None]] = {}  # what people do just before the n-th request of the next run
 
     @property
     def name(self) -> str:
         return self.spec.name
 
-    def run(self, *, words: int | None = None, **asked: Any) -> Ended:
-        """One run in a process of its own, which dies after `words` words. Errors of renkei come back; others are raised."""
-        life = Life(words)
+    def run(self, *, words: int | None = None, writes: int | None = None, **asked: Any) -> Ended:
+        """One run in a process of its own, which dies after `words` words, or when `writes` of its writes took effect."""
+        life = Life(words, writes)
         todo, self.meanwhile = self.meanwhile, {}
         transport = MortalTransport(
-            self.app, life, lambda: self.chance.uniform(SHORTEST, LONGEST), lambda number: todo.pop(number, _nothing)()
+            self.app,
+            life,
+            lambda: self.chance.uniform(SHORTEST, LONGEST),
+            lambda number: todo.pop(number, _nothing)(),
+            self._writing,
         )
         report, error, crashed = None, None, False
         try:
@@ -169,6 +175,12 @@ class Company:
         finally:
             life.dead = True
         return Ended(report, error, crashed, life.spoken, transport.requests)
+
+    def _writing(self, request: httpx.Request) -> None:
+        """Whatever is written was intended in the journal before."""
+        open_ones = "SELECT count(*) FROM intents WHERE state IN ('intended', 'sent')"
+        if not self.ledger.connection.exec_driver_sql(open_ones).scalar():
+            self.unjournalled.append(f"{request.method} {request.url.path}")
 
     async def _run(self, request: Request, life: Life, transport: MortalTransport) -> Report:
         ledger: Any = MortalLedger(self.ledger, life)

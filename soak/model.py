@@ -16,6 +16,7 @@ from renkei.core.connection import EntitySettings
 from renkei.core.records import Hold, Link
 from renkei.core.values import Ref, Side
 from soak.company import Company
+from soak.mortal import is_write
 
 Value = str | float | bool | None
 Values = dict[str, Value]
@@ -103,7 +104,7 @@ class Model:
     base      by link and field: the two values that both sides agreed on last; None while they never did
     hands     the records that people made; `gone`: those that people deleted
     unsure    records that people touched while a run was at work, or answered about: only their end is checked, not the way
-    decided   fields that a person decided since: (CRM record, field) → crm | books
+    decided   fields that a person decided since: (CRM record, field) → crm | books; `given_up`: records that he said to delete
     """
 
     company: Company
@@ -112,7 +113,11 @@ class Model:
     hands: set[Ref] = field(default_factory=set)
     gone: set[Ref] = field(default_factory=set)
     unsure: set[Ref] = field(default_factory=set)
+    touched: dict[Ref, int] = field(default_factory=dict)
     decided: dict[tuple[Ref, str], str] = field(default_factory=dict)
+    given_up: set[Ref] = field(default_factory=set)
+    rooted: set[Ref] = field(default_factory=set)
+    parents: dict[Ref, Ref] = field(default_factory=dict)
     at_work: bool = False
 
     # ------------------------------------------------------------------------------------------------- looking on
@@ -143,7 +148,9 @@ class Model:
             yield Ref("books", "contacts", one), record
             if self.company.spec.customers.modules == "accounts_and_contacts" and record["customer_sub_type"] == "business":
                 for person in record["contact_persons"]:
-                    yield Ref("books", "contact_persons", person["contact_person_id"]), {**person, "contact_id": one}
+                    ref = Ref("books", "contact_persons", person["contact_person_id"])
+                    self.parents[ref] = Ref("books", "contacts", one)
+                    yield ref, {**person, "contact_id": one}
         for one, record in world.books.records("items").items():
             yield Ref("books", "items", one), record
 
@@ -171,11 +178,40 @@ class Model:
             self.gone.add(ref)
         for ref in after.keys() & before.keys():
             changed = {name: value for name, value in after[ref].items() if before[ref].get(name) != value}
-            self.said.setdefault(ref, dict(before[ref])).update(changed)
+            said = self.said.setdefault(ref, dict(before[ref]))
             if self.at_work and changed:
-                self.unsure.add(ref)
+                self._written_already(ref, before[ref], said, changed)
+                self.touched.setdefault(ref, len(self.company.world.requests))
+            said.update(changed)
         if self.at_work:
             self.unsure |= after.keys() ^ before.keys()
+
+    def _written_already(self, ref: Ref, before: Values, said: Values, changed: Collection[str]) -> None:
+        """Fields that the run had written before a person edited them: to that both sides had agreed by then."""
+        link = self.company.ledger.link_of(self.company.name, ref)
+        for name in changed:
+            if link is not None and before.get(name) != said.get(name):
+                self.base.setdefault(link.id, {})[name] = (before.get(name), before.get(name))
+
+    def settle_touched(self, *, whole_run: bool) -> None:
+        """After a run at whose work people touched records: was there time for it to see that? `whole_run`: it came to its end
+        and no fault struck."""
+        requests = self.company.world.requests
+        for ref, index in self.touched.items():
+            looked = False
+            for row in requests.rows[index:]:
+                if row.side != ref.side:
+                    continue
+                if is_write(row.method, row.path) and (
+                    ref.side == "crm" or ref.id in row.path or ref.module == "contact_persons"
+                ):
+                    if not looked:
+                        self.unsure.add(ref)
+                    break
+                looked = looked or row.method == "GET" or row.path.endswith("/coql")
+            if not whole_run:
+                self.unsure.add(ref)
+        self.touched.clear()
 
     def settings(self, mapping: str) -> EntitySettings:
         return self.company.spec.products if mapping == "products" else self.company.spec.customers
@@ -204,19 +240,24 @@ class Model:
         """
         now = self.look()
         view = Claims(self.company)
-        found = [*self._lost(now), *self._doubled(now, view)]
+        found = [*self._lost(now, view), *self._doubled(now, view), *self._published()]
         linked: set[Ref] = set()
         for link in self.links():
             linked |= {link.crm, link.books}
             found += self._pair(link, now, view)
         if whole:
             found += self._alone(now, view, linked)
+        self.rooted = now.keys() - self.hands
         self.said = {ref: dict(values) for ref, values in now.items()}
         self.unsure.clear()
         return found
 
-    def _lost(self, now: Mapping[Ref, Values]) -> Iterator[str]:
+    def _lost(self, now: Mapping[Ref, Values], view: Claims) -> Iterator[str]:
         for ref in sorted(self.hands - self.gone - now.keys()):
+            by_policy = self.settings(_mapping_of(ref)).deletes == "delete" and view.partners(ref) & self.gone
+            if by_policy or ref in self.given_up or (ref in self.parents and self.parents[ref] not in now):
+                self.gone.add(ref)
+                continue
             yield f"lost: {ref}, which a person made and nobody deleted, is not there"
 
     def _doubled(self, now: Mapping[Ref, Values], view: Claims) -> Iterator[str]:
@@ -227,13 +268,9 @@ class Model:
         for key, times in Counter(view.books_keys.values()).items():
             if times > 1:
                 yield f"doubled: {times} Books records hold the key {key}"
-        partners: dict[Ref, set[Ref]] = {}
-        for link in view.every_link:
-            partners.setdefault(link.crm, set()).add(link.books)
-            partners.setdefault(link.books, set()).add(link.crm)
-        for ref in sorted(now.keys() - self.hands):
+        for ref in sorted(now.keys() - self.hands - self.rooted):
             copy = view.books_keys.get(ref, "").startswith("renkei:") or (ref.module == "contact_persons" and ref in view.aside)
-            if not copy and not any(one in self.hands for one in partners.get(ref, ())):
+            if not copy and not view.partners(ref) & (self.hands | self.rooted):
                 yield f"doubled: {ref} was made by renkei for no record of a person: {now[ref]}"
         for side in ("crm", "books"):
             served: dict[Ref, list[Ref]] = {}
@@ -247,7 +284,7 @@ class Model:
 
     def _pair(self, link: Link, now: Mapping[Ref, Values], view: Claims) -> Iterator[str]:
         left, right = now.get(link.crm), now.get(link.books)
-        if left is None or right is None:
+        if left is None or right is None or link.dead is not None:
             return
         fields = FIELDS[link.mapping]
         words = self.settings(link.mapping)
@@ -258,7 +295,7 @@ class Model:
         waits = view.waits(link)
         if waits.startswith("?"):
             yield f"unexplained: {link.crm} ↔ {link.books} waits as {waits[1:]}, and no open hold or quarantined row says why"
-        still = waits != "" or link.dead is not None or not view.in_view(link.crm) or self._resting_customer(link, view)
+        still = waits != "" or not view.in_view(link.crm) or self._resting_customer(link, view)
         for name, one in fields.items():
             if name not in left or name not in right:  # a contact that got an account, or lost it: a question of its own
                 continue
@@ -315,21 +352,51 @@ class Model:
                 not now[ref]
                 or view.books_keys.get(ref, "").startswith("renkei:")
                 or ref in self.unsure
-                or (ref.module == "contact_persons" and self._customer(ref) not in linked)
+                or (ref.module == "contact_persons" and self.parents[ref] not in linked)
             ):
                 continue
             outcome, reason = view.outcome(ref)
-            if not outcome and ref not in view.aside:
+            if ref in view.aside:
+                continue
+            if not outcome:
                 yield f"lost: {ref} has neither partner nor outcome: {now[ref]}"
             elif outcome in ("created", "updated", "linked", "unchanged"):
                 yield f"lost: {ref} is said to be {outcome} ({reason}), and has no partner: {now[ref]}"
             elif outcome == "held" and not view.asked_about(ref):
                 yield f"unexplained: {ref} is held ({reason}), and no hold asks about it"
 
-    def _customer(self, person: Ref) -> Ref:
-        """The Books customer of a contact person."""
-        record = next(record for ref, record in self.records() if ref == person)
-        return Ref("books", "contacts", str(record["contact_id"]))
+    def _published(self) -> Iterator[str]:
+        """What the CRM shows of documents is what Books says of customers with a live link, to the yen."""
+        world, name = self.company.world, self.company.name
+        at: dict[str, Ref] = {
+            link.books.id: link.crm for link in self.links()
+            if link.books.module == "contacts" and link.dead != "crm" and link.crm.id in world.crm.records(link.crm.module)
+        }  # fmt: skip
+        documents: dict[str, tuple[Any, ...]] = {}
+        owed: dict[str, list[float]] = {}
+        for kind in ("estimates", "salesorders", "invoices"):
+            for one, row in world.books.records(kind).items():
+                crm = at.get(row["customer_id"])
+                if crm is None:
+                    continue
+                documents[f"{name}:{kind}:{one}"] = (crm.id, float(row["total"]))
+                if kind == "invoices" and row["status"] not in ("draft", "void"):
+                    sums = owed.setdefault(f"{name}:{crm.module}:{crm.id}:{row['currency_code']}", [0.0, 0.0])
+                    sums[0], sums[1] = sums[0] + row["total"], sums[1] + row["balance"]
+        shown = {
+            str(row["renkei_key"]): ((row.get("Account") or row.get("Contact") or {}).get("id"), float(row["Total"]))
+            for row in world.crm.records("Renkei_Documents").values()
+        }
+        figures = {
+            str(row["renkei_key"]): [float(row["Invoiced"]), float(row["Balance"])]
+            for row in world.crm.records("Renkei_Receivables").values()
+        }
+        for key in sorted(documents.keys() | shown.keys()):
+            if documents.get(key) != shown.get(key):
+                yield f"published: {key}: Books says {documents.get(key)}, the CRM shows {shown.get(key)}"
+        for key in sorted(owed.keys() | figures.keys()):
+            if owed.get(key) != figures.get(key):
+                yield f"published: {key}: Books says {owed.get(key)}, the CRM shows {figures.get(key)}"
 
 
 class Claims:
@@ -365,6 +432,11 @@ class Claims:
                     self._outside.add(mirror.ref)
             self.aside |= {Ref(side, module, one) for one in company.ledger.asides(company.name, side, module, ids)}
 
+    def partners(self, ref: Ref) -> set[Ref]:
+        """The records that it is or was linked to."""
+        found = {link.books for link in self.every_link if link.crm == ref}
+        return found | {link.crm for link in self.every_link if link.books == ref}
+
     def outcome(self, ref: Ref) -> tuple[str, str]:
         return self._mirrors.get(ref, ("", ""))
 
@@ -395,6 +467,10 @@ class Claims:
             elif outcome in ("refused", "failed"):
                 return f"?{outcome}: {reason}"
         return ""
+
+
+def _mapping_of(ref: Ref) -> str:
+    return "products" if ref.module in ("Products", "items") else "accounts"
 
 
 def _made_distinct(link: Link, pair: Pair) -> bool:

@@ -29,13 +29,20 @@ class Crash(BaseException):
 
 
 class Life:
-    """One process. `left`: words until its death, or None; a word is each side of a ledger call or of a request.
+    """One process. `left`: words until its death, or None; a word is each side of a ledger call or of a request. `writes`: it
+    dies when so many of its writes have taken effect, before it can note the last one.
 
-    `spoken` counts them.
+    `spoken` counts the words.
     """
 
-    def __init__(self, left: int | None = None) -> None:
-        self.left, self.dead, self.spoken = left, False, 0
+    def __init__(self, left: int | None = None, writes: int | None = None) -> None:
+        self.left, self.writes, self.dead, self.spoken = left, writes, False, 0
+
+    def wrote(self) -> None:
+        """A write has taken effect."""
+        if self.writes is not None:
+            self.writes -= 1
+            self.dead = self.dead or self.writes <= 0
 
     def word(self) -> None:
         """Speak one word, or raise Crash."""
@@ -83,11 +90,15 @@ class MortalTransport(httpx.AsyncBaseTransport):
 
     delay    seconds that half the way of a request takes; called twice a request
     people   called with the number of each request before it is handled
+    writing  called with each request that writes records, before it is handled
     """
 
-    def __init__(self, app: App, life: Life, delay: Callable[[], float], people: Callable[[int], None]) -> None:
+    def __init__(
+        self, app: App, life: Life, delay: Callable[[], float], people: Callable[[int], None],
+        writing: Callable[[httpx.Request], None],
+    ) -> None:  # fmt: skip
         self._inner = httpx.ASGITransport(app=app)
-        self._life, self._delay, self._people = life, delay, people
+        self._life, self._delay, self._people, self._writing = life, delay, people, writing
         self._sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
         self.requests = 0
 
@@ -96,11 +107,21 @@ class MortalTransport(httpx.AsyncBaseTransport):
         await self._sleep(self._delay())
         self.requests += 1
         self._people(self.requests)
+        writes = is_write(request.method, request.url.path)
+        if writes:
+            self._writing(request)
         try:
             answer = await self._inner.handle_async_request(request)
         except NoAnswer as fault:
             raise LOST_ANSWERS[fault.kind](fault.kind, request=request) from fault
         await answer.aread()
+        if writes:
+            self._life.wrote()
         await self._sleep(self._delay())
         self._life.word()
         return answer
+
+
+def is_write(method: str, path: str) -> bool:
+    """Whether a request changes records: the CRM is asked by POST too."""
+    return method != "GET" and not path.startswith("/oauth/") and not path.endswith("/coql")

@@ -20,6 +20,7 @@ from renkei.core.errors import Bug, RenkeiError
 from renkei.engine.sequence import Report
 from soak.company import Company, Ended
 from soak.model import Model
+from soak.mortal import is_write
 from soak.people import KEY_CUSTOMERS, VIEW, People, drawn
 
 NIGHTS = 12  # of one company
@@ -27,6 +28,7 @@ PARTIES, WARES = 20, 6
 LEAST_ACTS = 5
 AFTERTHOUGHTS = 3  # runs at most until persons have followed their customers
 LOCK_ENDS = 660  # seconds after which a dead run's lock has ended, and the pause of a side that fell silent
+BRAKE = 3  # customers that may be made in one run, where a brake is on
 OFF = Brakes(None, None, None, None, None, False)
 FAULTS = (
     "429", "500", "500-after-commit", "timeout-before", "timeout-after-commit", "token-expired", "page-shift", "slow",
@@ -62,6 +64,7 @@ def settings_of(rng: random.Random) -> tuple[EntitySettings, EntitySettings]:
         "direction": direction,
         "duplicates": drawn(rng, ("overwrite", "link", "clone", "skip", "ask")),
         "conflicts": drawn(rng, ("overwrite", "books", "newest", "clone", "skip", "ask", "ask")),
+        "deletes": drawn(rng, ("ignore", "ignore", "unlink", "deactivate", "delete", "recreate", "ask")),
     }
     views = (("Accounts", VIEW),) if modules != "contacts" and rng.random() < 0.25 else ()
     customers = EntitySettings(**words, modules=modules, include_contacts_without_account=rng.random() < 0.5, views=views)
@@ -99,6 +102,8 @@ class Life:
             self.people.work(rng.randint(LEAST_ACTS, LEAST_ACTS + 5))
             if rng.random() < 0.3:
                 self.people.late()
+            if rng.random() < 0.1:
+                self._braked(night)
         self._disturbed(night, rng, whole)
         report = self._undisturbed(night, full=whole or bool(night.faults))
         if report is None:
@@ -108,11 +113,15 @@ class Life:
         night.open_intents = len(self.company.ledger.open_intents(self.company.name))
         if night.open_intents:
             night.problems.append(f"{night.open_intents} intents are open after a run that nothing disturbed")
+        asked = len(self.company.world.requests)
         again = self._run(night, full=report.full and rng.random() < 0.7)
         if again.report is None:
             night.problems.append(f"the run after it ended: {again.error!r}")
         elif written := _written(again.report):
             night.problems.append(f"nobody did anything, and the run after it wrote {written}")
+        elif needless := self._details(asked):
+            night.problems.append(f"nobody did anything, and the run after it asked for {needless}")
+        night.problems += [f"{one} left without an intent" for one in self.company.unjournalled]
         found = self.company.ledger.verify_newest()
         if found.broken is not None:
             night.problems.append(f"the chain is broken: {found.broken}")
@@ -146,21 +155,42 @@ class Life:
         if not (world.faults.orders or dies or busy):
             return
         before = Counter(world.faults.counts)
-        words = rng.randint(1, self.words) if dies else None
+        kills: dict[str, int] = {}
+        if dies:  # at any word, or between a write and its entry in the journal
+            kills = {"words": rng.randint(1, self.words)} if rng.random() < 0.4 else {"writes": rng.randint(1, 4)}
         if busy:
             for _ in range(rng.randint(1, 3)):
                 self.company.meanwhile[rng.randint(1, self.requests)] = self._somebody_works
-        ended = self._run(night, full=whole, words=words)
+        ended = self._run(night, full=whole, **kills)
         night.faults += world.faults.counts - before
         night.crashed = ended.crashed
         if ended.error is not None and (isinstance(ended.error, Bug) or not isinstance(ended.error, RenkeiError)):
             night.problems.append(f"a disturbed run ended with {ended.error!r}")
         if rng.random() < 0.2:
             self._somebody_works()
+        self.model.settle_touched(whole_run=ended.report is not None and not night.faults)
         world.faults.clear()
         world.clock.skew.clear()
         if ended.report is None or ended.report.left_alone:
             world.clock.advance(LOCK_ENDS)
+
+    def _braked(self, night: Night) -> None:
+        """More was entered than one run may create: it is held, and writes nothing."""
+        for _ in range(BRAKE + 2):
+            self.people.enter_in_crm()
+        before, spec = len(self.company.world.requests), self.company.spec
+        self.company.spec = dataclasses.replace(spec, brakes=dataclasses.replace(OFF, creates=BRAKE))
+        there = {ref for ref in self.model.look() if ref.side == "books" and ref.module == "contacts"}
+        ended = self._run(night, full=False)
+        self.company.spec = spec
+        made = {ref for ref in self.model.look() if ref.side == "books" and ref.module == "contacts"} - there
+        written = sum(is_write(row.method, row.path) for row in self.company.world.requests.rows[before:])
+        if ended.report is None:
+            night.problems.append(f"a run that a brake may stop ended: {ended.error!r}")
+        elif len(made) > BRAKE:
+            night.problems.append(f"{len(made)} customers were made in one run, and the brake stands at {BRAKE}")
+        elif ended.report.status == "held" and written:
+            night.problems.append(f"a held run wrote {written} times")
 
     def _somebody_works(self) -> None:
         self.model.at_work = True
@@ -170,6 +200,14 @@ class Life:
     def _run(self, night: Night, **asked: Any) -> Ended:
         night.runs += 1
         return self.company.run(entities=ENTITIES, release=("side_empty",), **asked)
+
+    def _details(self, since: int) -> list[str]:
+        """The details of customers that were asked for since that request. Those of individuals may be: where their person
+        alone was written, no answer showed the customer."""
+        rows = self.company.world.requests.rows[since:]
+        asked = [row.path for row in rows if row.method == "GET" and row.path.startswith("/books/v3/contacts/")]
+        customers = self.company.world.books.records("contacts")
+        return [one for one in asked if customers.get(one.split("/")[-1], {}).get("customer_sub_type") == "business"]
 
     def _told(self, report: Report) -> Iterator[str]:
         """What the report itself admits or miscounts."""

@@ -139,6 +139,13 @@ class People:
         self._enter_party(self.number, where)
         return f"enters party {self.number} on {where}"
 
+    def enter_in_crm(self) -> None:
+        """Somebody enters a party in the CRM."""
+        self.number += 1
+        with self.model.by_hand():
+            self._enter_party(self.number, "crm")
+        self.did.append(f"enters party {self.number} on crm")
+
     def edit(self) -> str:
         refs = self._in_scope("crm", "books")
         return self._edit(self.rng.choice(refs)) if refs else ""
@@ -249,6 +256,8 @@ class People:
         hold = self.rng.choice(holds)
         choice = self.rng.choice(hold.choices)
         self.company.decide(hold.id, choice)
+        if choice == "delete":
+            self.model.given_up |= {Ref.parse(str(one["record"])) for one in hold.candidates}
         if hold.field is not None and choice in ("crm", "books"):
             self.model.decided[(hold.record, hold.field)] = choice
         else:
