@@ -804,8 +804,10 @@ class EntityPlan:
     meaning: tuple[str, ...] = ()  # what a changed configuration means for this entity
 
     def fingerprint_part(self) -> Any:
-        """What makes a plan this plan: its actions and holds, and what may stop it without being one; not when it was made."""
+        """What makes a plan this plan: its actions and holds, and what may stop it without being one; not when it was made. An
+        undo is asked for once more where its process died, and is another plan then, though it decides the same."""
         return [
+            *((self.facts["undo"], self.facts["planned_by"]) if "undo" in self.facts else ()),
             self.entity,
             [
                 [

@@ -24,6 +24,7 @@ from renkei.core.records import (
     Answer,
     Base,
     DealDocument,
+    Hold,
     Intent,
     IntentState,
     Link,
@@ -31,7 +32,7 @@ from renkei.core.records import (
     OutcomeRow,
     Row,
 )
-from renkei.core.resolving import UNDONE
+from renkei.core.undoing import UNDO
 from renkei.core.values import Ref, Side, content_hash, time_text
 from renkei.engine.deals import written as written_of_deal
 from renkei.engine.extract import stamp_of
@@ -68,6 +69,7 @@ class Entries:
     bases: list[Base] = field(default_factory=list)
     asides: list[tuple[Ref, str, str]] = field(default_factory=list)
     deals: list[DealDocument] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
     gone: dict[str, list[Ref]] = field(default_factory=dict)  # reason → records that were removed
     evidence: list[OutcomeRow] = field(default_factory=list)
 
@@ -263,7 +265,9 @@ async def _send(loading: Loading, batch: list[Action]) -> None:
         mark = content_hash([loading.run, action.key])[:32]
         todo.append((sent, Intent(mark, loading.run, sent, _outward_key(rooms, sent), "intended")))
     if todo:
-        rooms.ledger.intend(rooms.spec.name, [intent for _, intent in todo], now)
+        with rooms.ledger.transaction():
+            rooms.ledger.intend(rooms.spec.name, [intent for _, intent in todo], now)
+            _before_an_undo(loading, [action for action, _ in todo])
         rooms.ledger.mark_intents([intent.id for _, intent in todo], "sent", now)
         payloads = [action.payload for action, _ in todo]
         answers = await _call(loading, [action for action, _ in todo], payloads)
@@ -277,6 +281,31 @@ async def _send(loading: Loading, batch: list[Action]) -> None:
     _enter(loading, entries)
 
 
+def _before_an_undo(loading: Loading, actions: Sequence[Action]) -> None:
+    """An undo's write that arrives without an answer must not look like a person's edit, nor what it makes like a stranger: the
+    base says beforehand what the write will have said. Where it never arrives, both sides agree still, and the next run sees
+    it."""
+    plan, ledger, name = loading.work.plan, loading.rooms.ledger, loading.rooms.spec.name
+    if plan is None or UNDO not in plan.facts:
+        return
+    put_back = [one for one in actions if _is_put_back(loading, one)]
+    ledger.put_bases(name, [_base_after(loading, one, one.payload, None) for one in put_back])
+    for ref in (loading.agreements[one.link].crm_ref for one in put_back):
+        ledger.open_mirrors(name, [ref], side=ref.side, module=ref.module)
+    wanted = [one for one in actions if one.verb in ("create", "link")]
+    ledger.clear_aside(name, [ref for one in wanted for ref in (one.source, one.target) if ref is not None])
+
+
+def _as_it_was(loading: Loading, entries: Entries, action: Action) -> None:
+    """The other system said no, or was not asked: the base says again what it said before."""
+    if _is_put_back(loading, action):
+        entries.bases.append(loading.bases[action.link])
+
+
+def _is_put_back(loading: Loading, action: Action) -> bool:
+    return action.reason == UNDO and action.verb == "update" and action.link in loading.bases
+
+
 def _enter(loading: Loading, entries: Entries) -> None:
     ledger, name, now = loading.rooms.ledger, loading.rooms.spec.name, loading.rooms.clock.now()
     with ledger.transaction():
@@ -288,6 +317,7 @@ def _enter(loading: Loading, entries: Entries) -> None:
         ledger.put_bases(name, entries.bases)
         ledger.set_aside(name, entries.asides, loading.run, now)
         ledger.put_deal_documents(name, entries.deals, loading.run)
+        ledger.put_holds(name, entries.holds, loading.run, now)
         for reason, refs in entries.gone.items():
             mark_removed(ledger, name, refs, reason, now)
         ledger.append(name, loading.run, entries.evidence)
@@ -405,12 +435,14 @@ def _unanswered(loading: Loading, entries: Entries, action: Action, intent: str,
         loading.results[action.key] = Result("failed", "answer_unknown")
         return
     entries.intents.setdefault("abandoned", {})[intent] = {"error": str(error)}
+    _as_it_was(loading, entries, action)
     loading.results[action.key] = Result("blocked", _stop(loading, action.side, error))
 
 
 def _refuse(loading: Loading, entries: Entries, action: Action, intent: str, payload: Row, answer: Answer) -> None:
     said = {"code": answer.code, "words": answer.words, "field": answer.field}
     entries.intents.setdefault("refused", {})[intent] = said
+    _as_it_was(loading, entries, action)
     entries.evidence.append(_evidence(loading, action, "refused", f"{answer.code}: {answer.words}", payload, said, answer.id))
     loading.results[action.key] = Result("refused", f"{answer.code}: {answer.words}")
 
@@ -424,6 +456,9 @@ def _confirm(loading: Loading, entries: Entries, action: Action, intent: str, pa
     if intent:
         entries.intents.setdefault("confirmed", {})[intent] = {"id": answer.id}
     written = Ref(action.side, action.module, created) if created else action.target
+    plan = loading.work.plan
+    if plan is not None and UNDO in plan.facts and not is_kept:  # asked with it: its run may die before it is recorded
+        entries.holds += [hold for hold in plan.holds if hold.record in (action.source, action.target)]
     if action.entity == "deals":
         entries.deals.append(written_of_deal(action, answer, str(answer.id)))
     elif action.aside and written is not None:
@@ -434,8 +469,6 @@ def _confirm(loading: Loading, entries: Entries, action: Action, intent: str, pa
         entries.links += ended.links
         entries.asides += ended.asides
         entries.gone.setdefault(action.reason, []).extend(ended.gone)
-    elif action.verb == "unlink":
-        _unlinked(loading, entries, action)
     elif action.link:
         _settle_pair(loading, entries, action, payload, answer, created)
     # of an individual whose person alone was written, the answer shows that person, not the customer
@@ -448,20 +481,10 @@ def _confirm(loading: Loading, entries: Entries, action: Action, intent: str, pa
     entries.evidence.append(_evidence(loading, action, outcome, said, payload, {"id": answer.id}, answer.id))
 
 
-def _unlinked(loading: Loading, entries: Entries, action: Action) -> None:
-    """Both records live on, set aside until a person decides."""
-    assert action.target is not None
-    link = loading.rooms.ledger.link_of(loading.rooms.spec.name, action.target)
-    if link is not None:
-        entries.links.append(replace(link, state="ended", dead=None))
-        entries.asides += [(ref, UNDONE, "") for ref in (link.crm, link.books)]
-
-
 def _settle_pair(loading: Loading, entries: Entries, action: Action, payload: Row, answer: Answer, created: str) -> None:
     """The link that this write makes or serves, and its base for the fields that are agreed now."""
     now = loading.rooms.clock.now()
     agreement = loading.agreements[action.link]
-    spec = loading.world.mappings[agreement.mapping]
     crm_ref = replace(agreement.crm_ref, id=created) if created and action.side == "crm" else agreement.crm_ref
     books_ref = replace(agreement.books_ref, id=created) if created and action.side == "books" else agreement.books_ref
     if action.verb in ("create", "link"):
@@ -470,6 +493,17 @@ def _settle_pair(loading: Loading, entries: Entries, action: Action, payload: Ro
     if created:
         made, parent = Ref(action.side, action.module, created), str(payload.get("contact_id", ""))
         _know(entries, made, answer.record or _as_row(payload), answer, parent)
+    base = _base_after(loading, action, payload, answer)
+    loading.bases[action.link] = base
+    entries.bases.append(base)
+    if action.carries:
+        _link_persons(loading, entries, action, answer)
+
+
+def _base_after(loading: Loading, action: Action, payload: Row, answer: Answer | None) -> Base:
+    """The base of the pair that this write serves, once it is done. `answer`: None before it has come."""
+    agreement = loading.agreements[action.link]
+    spec = loading.world.mappings[agreement.mapping]
     base = loading.bases.get(action.link) or Base(action.link, {}, {})
     if action.verb == "link":
         base = replace(base, owed=loading.owed.get(action.link, ()))
@@ -477,7 +511,7 @@ def _settle_pair(loading: Loading, entries: Entries, action: Action, payload: Ro
     if action.side == "crm":
         crm |= project(_as_row(payload), spec, "crm")
     else:
-        shown = answer.record or _as_row(payload)
+        shown = (answer.record if answer is not None else None) or _as_row(payload)
         if ACTIVE in payload:  # switched by a call of its own, which shows no record
             shown = {**shown, "status": "active" if payload[ACTIVE] else "inactive"}
         books |= project(shown, spec, "books")
@@ -486,17 +520,14 @@ def _settle_pair(loading: Loading, entries: Entries, action: Action, payload: Ro
         fields = (*fields, *(change.field for change in action.changes))
     base = advanced(base, spec, fields, crm, books)
     wrote = tuple(sorted(payload)) if action.side == "crm" else base.crm_wrote
-    base = replace(
+    stamp = answer.stamp if answer is not None else None
+    return replace(
         base,
-        crm_stamp=answer.stamp if action.side == "crm" and answer.stamp else base.crm_stamp or agreement.crm_stamp,
-        books_stamp=answer.stamp if action.side == "books" and answer.stamp else base.books_stamp or agreement.books_stamp,
+        crm_stamp=stamp if action.side == "crm" and stamp else base.crm_stamp or agreement.crm_stamp,
+        books_stamp=stamp if action.side == "books" and stamp else base.books_stamp or agreement.books_stamp,
         crm_wrote=wrote,
         undone=tuple(sorted({*base.undone, *action.undone})),
     )
-    loading.bases[action.link] = base
-    entries.bases.append(base)
-    if action.carries:
-        _link_persons(loading, entries, action, answer)
 
 
 def _know(entries: Entries, made: Ref, row: Row, answer: Answer, parent: str) -> None:

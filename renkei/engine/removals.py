@@ -21,7 +21,7 @@ from renkei.core.undoing import UNDO
 from renkei.core.values import Ref, other
 from renkei.engine.work import Rooms
 
-VERBS = ("remove", "deactivate")
+VERBS = ("remove", "deactivate", "unlink")
 LIVES_ON = (EARLIER, UNDO)  # reasons of removals whose record has a partner that is there
 
 
@@ -35,7 +35,8 @@ class Ended:
 
 
 def ended_by(ledger: Ledger, name: str, action: Action, *, inactive: bool) -> Ended:
-    """What follows from a removal that was carried out. `inactive`: its record is there still, and inactive.
+    """What follows from a removal, or from an undo's unlinking, that was carried out. `inactive`: its record is there still, and
+    inactive.
 
     A record that was removed takes its link with it, a customer in Books also the links of its persons. One that is inactive
     keeps its link, whose other side is marked as gone, unless that is there (out of scope, or what it was made from is left by an
@@ -45,6 +46,9 @@ def ended_by(ledger: Ledger, name: str, action: Action, *, inactive: bool) -> En
     if target is None or not action.link:
         return Ended([], [target] if target is not None and not inactive else [])
     link = ledger.link_of(name, target)
+    if action.verb == "unlink":  # both records live on, set aside until a person decides
+        both = (link.crm, link.books) if link is not None else ()
+        return Ended([replace(link, state="ended", dead=None)] if link else [], [], [(ref, UNDONE, "") for ref in both])
     persons = ledger.links(name, "books", "contact_persons", _persons_of(ledger, name, target))
     if inactive and action.reason in LIVES_ON:
         return Ended()
@@ -110,14 +114,15 @@ async def settle_removals(rooms: Rooms, intents: Sequence[Intent], run: str, act
 
 
 async def _look(rooms: Rooms, action: Action) -> str:
-    """gone, inactive (and was not before) or as before."""
+    """gone, inactive (and was not before), unlinked or as before."""
     target = action.target
     assert target is not None
     if target.side == "crm":
         fields = [name for name in action.payload if name != "id"] or ["Modified_By"]
         row = (await rooms.crm.get_many(target.module, [target.id], fields)).get(target.id)
-        done = row is not None and action.verb == "deactivate" and all(row.get(one) == action.payload[one] for one in fields)
-        return "gone" if row is None else "inactive" if done else "as before"
+        says = row is not None and all(row.get(one) == action.payload.get(one) for one in fields)
+        done = {"deactivate": "inactive", "unlink": "unlinked"}.get(action.verb, "") if says else ""
+        return "gone" if row is None else done or "as before"
     if target.module == "contact_persons":
         customer = await rooms.books.get("contacts", str(action.payload.get("contact_id")))
         persons = (customer or {}).get("contact_persons") or []
@@ -149,3 +154,6 @@ def _take(rooms: Rooms, intent: Intent, run: str, actor: str, *, inactive: bool)
         mark_removed(ledger, name, ended.gone, reason, now)
         ledger.append(name, run, [OutcomeRow("write", action.entity, records, "removed", reason, now, actor, detail)])
         ledger.mark_intents([intent.id], "confirmed", now, {intent.id: {"by": "recover"}})
+        asked = records[:1] if action.verb == "unlink" else records  # about one of the two
+        for ref in asked if action.reason == UNDO else ():
+            ledger.open_mirrors(name, [ref], side=ref.side, module=ref.module)

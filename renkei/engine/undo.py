@@ -197,7 +197,7 @@ async def _work(
 ) -> EntityWork:
     """One entity's part of the plan: what changed since is read first, then every record that the run wrote."""
     work = EntityWork(entity, False, rules_hash(rooms, entity), settings_of(rooms.spec, entity))
-    work.facts = {UNDO: undone}
+    work.facts = {UNDO: undone, "planned_by": run}
     work.draft = Draft(entity)
     await stages.extract(rooms, request, world, work, run)
     await _know(rooms, world, work, run, share.refs())

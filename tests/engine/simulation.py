@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import cache
@@ -23,6 +23,8 @@ from connector_world import HOST, SandboxTransport, VirtualClock
 from renkei.config.project import Project
 from renkei.core.connection import ConnectionSpec
 from renkei.engine.sequence import Report
+from renkei.engine.undo import plan_undo
+from renkei.engine.work import Request
 from renkei.house import Settings, load_project, open_ledger_of
 from renkei.ledger.ledger import SqlLedger
 from renkei.sandbox.app import create_app
@@ -156,6 +158,22 @@ class SimulatedCompany(Company):
     ) -> Report | None:
         """A run in a process of its own; None where it died after `words` words, or once the request that is its `last` was
         carried out."""
+        return self.live(lambda: self.sync(**asked), words, last)
+
+    def undo(self, run: str, *, words: int | None = None) -> Report | None:
+        """The plan that undoes a run, made by a process that lives and applied by one that dies after `words` words."""
+        plan = self.live(lambda: self._planned_undo(run))
+        return None if plan is None else self.live(lambda: self.apply(plan), words)
+
+    async def _planned_undo(self, run: str) -> Report:
+        async with self.rooms() as rooms:
+            return await plan_undo(rooms, Request(actor="test"), run)
+
+    def live(
+        self, doing: Callable[[], Coroutine[Any, Any, Report]], words: int | None = None,
+        last: Callable[[httpx.Request], bool] = lambda request: False,
+    ) -> Report | None:  # fmt: skip
+        """What a process does; None where it died."""
         life = Life(words)
         todo, self.meanwhile = self.meanwhile, {}
         number = 0
@@ -169,7 +187,7 @@ class SimulatedCompany(Company):
         self.transport = MortalTransport(self.sandbox, life, self.world, people, last)
         whole, self.ledger = self.ledger, MortalLedger(self.ledger, life)  # type: ignore[assignment]
         try:
-            return self._runner.run(self.sync(**asked))
+            return self._runner.run(doing())
         except Crash:
             return None
         finally:
