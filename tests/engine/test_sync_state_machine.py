@@ -430,10 +430,10 @@ class Companies(RuleBasedStateMachine):
 
     def sku_is_taken(self, ref: Ref) -> bool:
         """A product that Books refuses because the item of its SKU lost its partner and is set aside."""
+        if ref.module != "Products" or self.company.spec.products.deletes != "unlink":
+            return False
         said, reason = self.company.outcome(ref)
-        return (
-            ref.module == "Products" and said == "refused" and "SKU" in reason and self.company.spec.products.deletes == "unlink"
-        )
+        return said == "refused" and "SKU" in reason
 
     def waits_for_its_account(self, ref: Ref) -> bool:
         """A contact whose account went before any run saw it: it may come back from the bin."""

@@ -92,7 +92,7 @@ class Deployed:
         self.until(ended)
         return found
 
-    def until(self, true: Callable[[], bool], seconds: float = 120.0) -> None:
+    def until(self, true: Callable[[], bool], seconds: float = 300.0) -> None:
         ends = time.monotonic() + seconds
         while not true():
             assert time.monotonic() < ends, (self.folder / "worker.log").read_text(encoding="utf-8")[-4000:]

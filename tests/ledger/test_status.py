@@ -53,7 +53,7 @@ def test_a_connection_that_never_ran_waits_for_its_first_run(ledger: SqlLedger) 
                   "quarantined": 0, "refused": 0, "failed": 0},
         "calls": {"day": "2026-11-24", "crm": {"used": 0},
                   "books": {"used": 0, "cap": None, "left": None, "as_of": None, "keep_for_people": 100}},
-        "backlog": {"rows": 0, "calls": 0, "done": None}, "compared": None,
+        "backlog": {"rows": 0, "calls": 0, "done": None}, "compared": None, "orphans": {},
     }  # fmt: skip
 
 
