@@ -41,7 +41,7 @@ up: install  ## Prefect's server, a worker and the demo's deployments with the s
 	@$(BIN)/python -m flows.up
 
 test: install  ## every test, in parallel and offline
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: install  ## simulated nights, the pure core and kills for SOAK_SECONDS (60) from SEED (1)
 	@$(BIN)/python -m soak

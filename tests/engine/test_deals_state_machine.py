@@ -239,6 +239,6 @@ class Deals(RuleBasedStateMachine):
 
 TestDeals = Deals.TestCase
 TestDeals.settings = settings(
-    max_examples=int(WIDER or 10), derandomize=not WIDER, database=None, stateful_step_count=10, deadline=None,
+    max_examples=int(WIDER or 8), derandomize=not WIDER, database=None, stateful_step_count=10, deadline=None,
     phases=(Phase.generate, Phase.shrink) if WIDER else (Phase.generate,), suppress_health_check=list(HealthCheck),
 )  # fmt: skip

@@ -77,7 +77,7 @@ def test_without_trouble(company: SimulatedCompany) -> None:
 
 @pytest.mark.parametrize(("deletes", "first"), [("delete", 3), ("recreate", 8)])
 def test_the_process_of_an_undo_may_die_anywhere(deletes: str, first: int) -> None:
-    """At every 41st word that it exchanges with the ledger or the network; `first`, the first of them."""
+    """At every 97th word that it exchanges with the ledger or the network; `first`, the first of them."""
     died, words = True, first
     while died:
         company = SimulatedCompany()
@@ -87,4 +87,4 @@ def test_the_process_of_an_undo_may_die_anywhere(deletes: str, first: int) -> No
         died = company.undo(run, words=words) is None
         in_the_end(company, run)
         company.close()
-        words += 41
+        words += 97
