@@ -12,6 +12,7 @@ from renkei.core.commands import command
 from renkei.core.errors import AskedWrongly
 from renkei.core.mapping import MappingSpec, map_record
 from renkei.core.planning import ACTIVE, Draft, Known, base_values, plan_create
+from renkei.core.published import KINDS
 from renkei.core.records import Action, Intent, Link, Run
 from renkei.core.undoing import (
     UNDO,
@@ -42,6 +43,7 @@ from renkei.engine.work import (
     settings_of,
 )
 
+SHOWN = 5  # documents that a message names
 ARRIVED = frozenset({"confirmed", "unknown", "abandoned"})  # or may have: what stands there now tells
 
 
@@ -79,10 +81,10 @@ async def plan_undo(
 ) -> Report:
     """The plan that undoes a run, or of it what it wrote on one record or its partner, or one field. Writes nothing.
 
-    raises  AskedWrongly for a run that is unknown, or wrote nothing of the kind
+    raises  AskedWrongly for a run that is unknown, that wrote to another Books organisation, or that wrote nothing of the kind
     """
     undone = _run(rooms, run)
-    shares, published = _shares(rooms, undone, record, field)
+    shares, published, documents = _shares(rooms, undone, record, field)
 
     async def body(report: Report, now: str) -> None:
         await stages.recover(rooms, request, now)
@@ -94,6 +96,8 @@ async def plan_undo(
         ]
         if published:
             report.notes.append(f"{published} published rows are not put back: each run makes them anew of what stands in Books")
+        if documents:
+            report.notes.append(f"{_listed(documents)}. They are not put back: change, void or delete them in Books")
         await act(rooms, planning, stages, world, works, report)
 
     planning = replace(request, plan_only=True)
@@ -104,15 +108,22 @@ def _run(rooms: Rooms, run: str) -> Run:
     found, name = rooms.ledger.run(run), rooms.spec.name
     if found is None or found.connection != name:
         raise AskedWrongly(f"{name} has no run {run!r}.", fix=f"They are shown by: {command(name, 'runs list')}")
+    declared = (rooms.ledger.configuration(found.configuration) or {}).get("connection", {})
+    organization = str(declared.get("organization") or rooms.spec.organization)
+    if organization != rooms.spec.organization:
+        raise AskedWrongly(
+            f"not_connected: the run {run} wrote to the Books organisation {organization}, {name} works with "
+            f"{rooms.spec.organization} now.", fix="Switch back to that organisation to undo what was written there.",
+        )  # fmt: skip
     return found
 
 
 # ------------------------------------------------------------------------------------------------- what the run wrote
 
 
-def _shares(rooms: Rooms, undone: Run, record: Ref | None, only: str) -> tuple[dict[str, Share], int]:
-    """What the run wrote, by entity, and how many published rows; of it what is about the record or the field, where one is
-    named."""
+def _shares(rooms: Rooms, undone: Run, record: Ref | None, only: str) -> tuple[dict[str, Share], int, list[Ref]]:
+    """What the run wrote, by entity, how many published rows, and which documents; of it what is about the record or the field,
+    where one is named."""
     ledger, name = rooms.ledger, rooms.spec.name
     intents = [one for one in ledger.intents(undone.id) if one.state in ARRIVED]
     links = {link.id: link for link in ledger.links_made(name, undone.id) if link.evidence != "created"}
@@ -130,11 +141,23 @@ def _shares(rooms: Rooms, undone: Run, record: Ref | None, only: str) -> tuple[d
     for intent in intents:
         _sort_in(rooms, shares, intent)
     published = sum(one.action.entity in PUBLISHED and one.action.side == "crm" for one in intents)
+    of_documents = [one for one in intents if one.action.side == "books" and one.action.module in KINDS]
+    documents = sorted({ref for one in of_documents for ref in _spoken_of(one) if ref.module in KINDS})
+    if documents and not shares and not published:
+        raise AskedWrongly(
+            f"Of the run {undone.id} an undo puts nothing back: {_listed(documents)}.",
+            fix="Change, void or delete them in Books; an e-mail that left cannot be taken back.",
+        )
     if not shares and not published:
         what = " ".join(word for word in ("nothing", f"on {record}" if record else "", f"in {only}" if only else "") if word)
         show = command(name, f"runs show {undone.id}")
         raise AskedWrongly(f"The run {undone.id} wrote {what}.", fix=f"What it did: {show}")
-    return shares, published
+    return shares, published, documents
+
+
+def _listed(documents: Sequence[Ref]) -> str:
+    more = f" and {len(documents) - SHOWN} more" if len(documents) > SHOWN else ""
+    return f"it made, changed or sent {', '.join(map(str, documents[:SHOWN]))}{more}"
 
 
 def _target(action: Action) -> Ref:

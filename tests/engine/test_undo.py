@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from company import Company
+from test_document_rows import linked_pair
 
 from renkei.core.errors import AskedWrongly
 from renkei.core.values import Ref
 from renkei.engine.sequence import Report
 from renkei.engine.undo import plan_undo
-from renkei.engine.work import Request
+from renkei.engine.work import ENTITIES, Request
 from renkei.sandbox.seeds import load
 
 
@@ -417,3 +419,29 @@ async def test_a_whole_first_sync_is_undone(company: Company) -> None:
         assert rows.items() <= {one: row.get("website") for one, row in company.books(kind).items()}.items()
     await company.quiet()
     await company.quiet(full=False)
+
+
+# ---------------------------------------------------------------------------------------------------- what is not put back
+
+
+async def test_a_run_that_made_documents_alone_says_which_and_that_books_is_the_place_to_change_them(company: Company) -> None:
+    account, _ = linked_pair(company, "Kita Ltd")
+    company.choose(duplicates="link")
+    company.entities = ENTITIES
+    company.spec = dataclasses.replace(company.spec, deals="invoices")
+    await company.sync()
+    company.seed_crm(
+        "Deals", Deal_Name="Kita", Account_Name={"id": account}, Stage="Closed Won", Amount=5, Closing_Date="2026-12-31"
+    )
+    report = await company.sync(full=False, entities=("deals",))
+    [made] = company.books("invoices")
+    with pytest.raises(AskedWrongly, match=f"made, changed or sent books:invoices:{made}"):
+        await undo(company, report.run)
+
+
+async def test_a_run_that_wrote_to_a_former_organisation_is_not_undone_in_the_present_one(company: Company) -> None:
+    company.seed_crm("Accounts", Account_Name="Kita Ltd")
+    report = await company.sync()
+    company.spec = dataclasses.replace(company.spec, organization="60099999999")
+    with pytest.raises(AskedWrongly, match="not_connected: the run"):
+        await undo(company, report.run)
