@@ -462,8 +462,15 @@ def _plan_pair(
 
 
 def _plan_widowed(rooms: Rooms, work: EntityWork, draft: Draft, spec: MappingSpec, meetings: Meetings) -> None:
-    """A partner that was written when its answer was lost, and whose other record a person deleted before the next run."""
+    """A partner that was written when its answer was lost, and whose other record a person deleted before the next run. A contact
+    that goes with its account's new customer has a former key."""
+    travelling = {ref: action.key for action in draft.actions.values() for ref in action.carries}
     for crm, books in meetings.widowed:
+        if crm in travelling:
+            draft.creating[crm] = travelling[crm]
+            draft.say(work.known[crm], "created", "with_customer", actions=(travelling[crm],))
+            draft.say(work.known[books], "skipped", "deleted")
+            continue
         dead: Side = "crm" if work.known[crm].deleted else "books"
         link = content_hash([rooms.spec.name, str(crm), str(books)])[:32]
         draft.links.append(Link(link, work.entity, spec.name, crm, books, rooms.clock.now(), "key", dead=dead))

@@ -107,3 +107,24 @@ async def test_a_create_that_a_person_decided_and_a_crash_cut_short_is_met_by_it
     assert link is not None and link.books.id == made
     assert len(company.books()) == 2
     await company.quiet()
+
+
+async def test_a_contact_whose_account_comes_back_from_the_bin_goes_with_its_new_customer(company: Company) -> None:
+    """Its key names the person who was deleted with the former customer: it got a link to him beside that to its new one."""
+    company.choose(modules="accounts_and_contacts", duplicates="link", deletes="delete")
+    account = company.seed_crm("Accounts", Account_Name="Aozora Bank")
+    contact = company.seed_crm("Contacts", Last_Name="Mori", Email="mori@aozora.example", Account_Name={"id": account})
+    company.seed_crm("Accounts", Account_Name="Yamato Steel")
+    person = {"last_name": "Mori", "email": "mori@aozora.example"}
+    customer = company.seed_books("contacts", contact_name="Aozora Bank", company_name="Aozora Bank", contact_persons=[person])
+    await company.sync()
+    company.world.clock.advance(600)
+    company.world.books.delete("contacts", customer)
+    await company.sync()
+    company.world.clock.advance(600)
+    company.world.crm.restore("Accounts", account)
+    company.edit_crm("Contacts", contact, Title="CFO")
+    await company.sync()
+    [made] = [row for row in company.books().values() if row["company_name"] == "Aozora Bank"]
+    assert [one["last_name"] for one in made["contact_persons"]] == ["Mori"]
+    await company.quiet()
