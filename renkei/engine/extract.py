@@ -22,7 +22,7 @@ import pandas as pd
 from renkei.core.errors import FieldMissing, ModuleOff
 from renkei.core.mapping import MappingSpec, get_path, map_frame
 from renkei.core.matching import keys_of
-from renkei.core.planning import ListRead
+from renkei.core.planning import ListRead, books_key_of
 from renkei.core.published import KINDS, add_up, document_of, parts_of, sums_of
 from renkei.core.records import Page, QuarantineRow, Row
 from renkei.core.values import MISSING, Ref, Side, parse_time, row_digest, rows_json, text_digests, time_text
@@ -482,6 +482,9 @@ def _books_paths(rooms: Rooms, world: World, module: str) -> tuple[str, ...]:
     return tuple(sorted(paths))
 
 
+OURS = "ours"  # the match key that stands for our key field of Books
+
+
 def keys_by_row(rooms: Rooms, world: World, side: Side, module: str, rows: Sequence[Row]) -> dict[str, list[tuple[str, str]]]:
     """Match keys of raw rows, by id: `<mapping>.<rule>` → value; and under which customer a person stands."""
     found: dict[str, list[tuple[str, str]]] = {}
@@ -491,6 +494,9 @@ def keys_by_row(rooms: Rooms, world: World, side: Side, module: str, rows: Seque
         mapping, _ = mapping_for(rooms.spec, Ref(side, module, row_id), row)
         if mapping in world.mappings:
             by_mapping.setdefault(mapping, []).append(row)
+        ours = books_key_of(row, rooms.spec.books_key) if side == "books" else None
+        if isinstance(ours, str) and ours.startswith("crm:"):
+            found.setdefault(row_id, []).append((OURS, ours))
         parent = account_of(row) if module == "Contacts" else row.get("contact_id") if module == "contact_persons" else None
         if parent:
             found.setdefault(row_id, []).append(("parent", str(parent)))

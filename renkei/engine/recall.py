@@ -13,7 +13,7 @@ from renkei.core.mapping import full_row, map_frame, values_of
 from renkei.core.planning import Known, books_key_of
 from renkei.core.records import Mirror
 from renkei.core.values import Ref, Side, other
-from renkei.engine.extract import keys_by_row
+from renkei.engine.extract import OURS, keys_by_row
 from renkei.engine.work import SYNCED, EntityWork, Request, Rooms, World, lists_of, mapping_for
 
 
@@ -155,7 +155,13 @@ def _candidates(rooms: Rooms, world: World, work: EntityWork) -> None:
             continue
         found = keys_by_row(rooms, world, side, module, [known.raw for known in rows])
         rooms.ledger.put_keys(name, side, module, {one.ref.id: found.get(one.ref.id, ()) for one in rows if one.extracted})
-        keys = {key for one in rows if one.ref not in work.linked for key in found.get(one.ref.id, ()) if key[0] != "parent"}
+        keys = {
+            key
+            for one in rows
+            if one.ref not in work.linked
+            for key in found.get(one.ref.id, ())
+            if key[0] not in ("parent", OURS)
+        }
         for other_side, other_module in modules_of(rooms, work.entity):
             if other_side != other(side) or not keys:
                 continue

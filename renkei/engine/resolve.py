@@ -37,7 +37,7 @@ from renkei.engine import native
 from renkei.engine.changes import plan_earlier
 from renkei.engine.deals import resolve_deals
 from renkei.engine.document_rows import resolve_documents
-from renkei.engine.extract import keys_by_row, mark_gone, stamp_of
+from renkei.engine.extract import OURS, keys_by_row, mark_gone, stamp_of
 from renkei.engine.match import Meetings, decisions_of, match
 from renkei.engine.merges import follow_merges, left_persons
 from renkei.engine.recall import load, load_partners, take_mirrors
@@ -265,11 +265,11 @@ def _plan_mapping(rooms: Rooms, world: World, work: EntityWork, draft: Draft, ru
     for lefts, rights, scores in meetings.ambiguous:
         _plan_group(work, draft, rules, lefts, rights, scores)
     unread: set[str] = {item.side for item in work.lists if item.left}
-    waiting = _waiting(rooms)
+    waiting, bearers = _waiting(rooms), _bearers(rooms, spec, meetings.alone)
     for ref in meetings.alone:
         if _still_asked(work, draft, work.known[ref], rules, meetings, waiting):
             continue
-        _plan_alone(work, draft, spec, work.known[ref], rules, unread)
+        _plan_alone(work, draft, spec, work.known[ref], rules, unread, bearers)
     draft.carried_out.update(meetings.overtaken)
     for ref in meetings.skipped:
         draft.asides.append((ref, "decision_skip", ""))
@@ -529,6 +529,7 @@ def _plan_alone(
     known: Known,
     rules: PlanRules,
     unread: set[str],
+    bearers: Mapping[Ref, Ref],
 ) -> None:
     if known.ref in work.quarantine:
         return
@@ -553,6 +554,9 @@ def _plan_alone(
     if target in unread:
         draft.say(known, "blocked", "list_unread")
         return
+    if known.ref in bearers and known.in_view and not known.blocked:
+        _ask_about_bearer(draft, rules, known, bearers[known.ref])
+        return
     if spec.name == "accounts" and target == "books":
         persons = _travelling_persons(work, known, rules, work.persons)
         plan_create(draft, spec, known, "books", rules, persons=persons, distinct=decided and _label_taken(work, known))
@@ -560,6 +564,24 @@ def _plan_alone(
     plan_create(
         draft, spec, known, "books" if target == "books" else "crm", rules, distinct=decided and _label_taken(work, known)
     )
+
+
+def _bearers(rooms: Rooms, spec: MappingSpec, alone: Sequence[Ref]) -> dict[Ref, Ref]:
+    """CRM record → the Books record that bears its key and has another partner now: it was made again for that one, or went over
+    to it by a merge, and has not been written to since. A create by key would overwrite it."""
+    ledger, name, module = rooms.ledger, rooms.spec.name, spec.books_module
+    asked = [ref for ref in alone if ref.side == "crm"]
+    hits = ledger.by_keys(name, "books", module, [(OURS, str(ref)) for ref in asked]) if asked else {}
+    linked = ledger.links(name, "books", module, {one for ids in hits.values() for one in ids}) if hits else {}
+    found = {Ref.parse(value): ids for (_, value), ids in hits.items()}
+    return {ref: Ref("books", module, one) for ref, ids in found.items() for one in sorted(ids) if one in linked}
+
+
+def _ask_about_bearer(draft: Draft, rules: PlanRules, known: Known, bearer: Ref) -> None:
+    found = [{"record": str(bearer), "label": known.label, "rule": "our key"}]
+    hold = make_hold(rules.connection, draft.entity, "ambiguous", known, None, found, ("skip",))
+    draft.holds[hold.id] = hold
+    draft.say(known, "held", "ambiguous", detail={"hold": hold.id, "candidates": found})
 
 
 def _is_to_be_created(rules: PlanRules, ref: Ref) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from company import Company
 
 from renkei.core.values import Ref
 from renkei.engine import load as loading
+from renkei.engine import record as recording
 from renkei.engine.sequence import Report
 
 
@@ -128,3 +131,35 @@ async def test_a_contact_whose_account_comes_back_from_the_bin_goes_with_its_new
     [made] = [row for row in company.books().values() if row["company_name"] == "Aozora Bank"]
     assert [one["last_name"] for one in made["contact_persons"]] == ["Mori"]
     await company.quiet()
+
+
+async def test_an_account_back_from_the_bin_never_overwrites_the_customer_of_the_one_that_was_made_in_its_place(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run that made it again died before it could note that it did; the customer bears the key still, and a create by key
+    would have met it."""
+    company.choose(duplicates="link", deletes="recreate")
+    account = company.seed_crm("Accounts", Account_Name="Aozora Bank", Phone="03-1111-1111")
+    company.seed_crm("Accounts", Account_Name="Yamato Steel")
+    await company.sync()
+    company.world.clock.advance(600)
+    company.world.crm.delete("Accounts", account)
+    with monkeypatch.context() as patched:
+        patched.setattr(recording, "_keep_questions", dies)
+        with pytest.raises(Killed):
+            await company.sync()
+    company.world.clock.advance(660)
+    await company.sync()
+    company.world.crm.restore("Accounts", account)
+    company.edit_crm("Accounts", account, Account_Name="Fujimori Foods", Phone="03-2222-2222")
+    before = company.books()
+    await company.sync()
+    assert company.outcome(Ref("crm", "Accounts", account)) == ("held", "ambiguous") and company.books() == before
+    [hold] = company.ledger.open_holds("demo")
+    company.decide(hold.id, "skip")
+    await company.sync()
+    assert company.outcome(Ref("crm", "Accounts", account))[0] == "skipped" and company.books() == before
+
+
+def dies(*given: Any) -> None:
+    raise Killed
